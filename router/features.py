@@ -1,0 +1,126 @@
+"""What the classifier looks at: the embedding of the text, its surface, and the state of the conversation.
+
+A turn gives one feature row, plus *relations* between the turn and each route: is this the route of the turn before,
+was it taken earlier, does it need a picture that is there. The weights of a relation are shared by all routes, so a
+task added yesterday inherits what "and the other one?" means. Not covered here: the weights (router.head).
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from conlora_agent.core.types import RouteQuery
+
+Array = NDArray[np.float64]
+
+FOCUS_KINDS = ("picture", "region", "text", "value", "request")
+RELATIONS = ("last", "earlier", "needs_image")
+EARLIER_TURNS = 4
+SURFACE_SIZE = 10
+STATE_SIZE = 3 + len(FOCUS_KINDS)
+
+# Closed classes of English grammar: words that stand for something said before.
+_REFERRING = "it its this that these those they them their there he him his she her one ones other another same else"
+ANAPHORA = frozenset(_REFERRING.split(" "))
+CONNECTIVES = frozenset(("and", "or", "but", "also", "then", "so", "what", "how"))
+
+_WORD = re.compile(r"\w+", re.UNICODE)
+_CONSONANTS = re.compile(r"[bcdfghjklmnpqrstvwxz]{4,}")
+
+
+@dataclass(frozen=True)
+class RouteTable:
+    """The routes a head decides among, in the order of its columns."""
+
+    names: tuple[str, ...]
+    needs_image: tuple[bool, ...]
+
+    def index(self, name: str) -> int:
+        """Column of a route."""
+        return self.names.index(name)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self.names
+
+
+@dataclass(frozen=True)
+class Features:
+    """`rows` (turns, features) and `relations` (relation, turns, routes), both float64."""
+
+    rows: Array
+    relations: Array
+
+    def __getitem__(self, turns: NDArray[np.intp]) -> Features:
+        return Features(self.rows[turns], self.relations[:, turns])
+
+
+def features(queries: Sequence[RouteQuery], vectors: NDArray[np.float32], table: RouteTable) -> Features:
+    """Features of turns whose texts have the embeddings `vectors` (turns, dimension)."""
+    surface = np.array([surface_features(q.text) for q in queries]).reshape(len(queries), SURFACE_SIZE)
+    state = np.array([_state(q) for q in queries]).reshape(len(queries), STATE_SIZE)
+    previous = np.array([_previous(q, table) for q in queries]).reshape(len(queries), len(table.names))
+    rows = np.concatenate([vectors.astype(np.float64), surface, state, previous], axis=1)
+    return Features(rows, np.stack([_relations(q, table) for q in queries], axis=1))
+
+
+def surface_features(text: str) -> list[float]:
+    """What the embedding blurs: length, words that point back, and whether the letters look like language."""
+    lower = text.lower()
+    words = _WORD.findall(lower)
+    letters = [c for c in lower if c.isalpha()]
+    latin = [c for c in letters if c.isascii()]
+    size = max(len(text.strip()), 1)
+    return [
+        min(len(words), 20) / 20,
+        float(len(words) <= 3),
+        float(any(w in ANAPHORA for w in words)),
+        float(bool(words) and words[0] in CONNECTIVES),
+        float("?" in text),
+        sum(c.isdigit() for c in text) / size,
+        sum(not c.isalnum() and not c.isspace() for c in text) / size,
+        _odd_letters(latin),
+        min(len(_CONSONANTS.findall(lower)), 3) / 3,
+        sum(_is_foreign(c) for c in letters) / max(len(letters), 1),
+    ]
+
+
+def _odd_letters(letters: Sequence[str]) -> float:
+    """How far the share of vowels is from that of running text."""
+    if not letters:
+        return 0.0
+    return abs(sum(c in "aeiouy" for c in letters) / len(letters) - 0.4)
+
+
+def _is_foreign(letter: str) -> bool:
+    return not letter.isascii() and not unicodedata.name(letter, "").startswith("LATIN")
+
+
+def _state(query: RouteQuery) -> list[float]:
+    focus = [float(kind in query.focus) for kind in FOCUS_KINDS]
+    return [float(query.has_image), float(not query.previous), float(len(query.previous) > 1), *focus]
+
+
+def _previous(query: RouteQuery, table: RouteTable) -> Array:
+    row = np.zeros(len(table.names))
+    if query.previous and query.previous[-1] in table:
+        row[table.index(query.previous[-1])] = 1.0
+    return row
+
+
+def _relations(query: RouteQuery, table: RouteTable) -> Array:
+    """(relation, routes), in the order of RELATIONS."""
+    last = set(query.previous[-1:])
+    earlier = set(query.previous[-1 - EARLIER_TURNS : -1]) - last
+    return np.array(
+        [
+            [float(name in last) for name in table.names],
+            [float(name in earlier) for name in table.names],
+            [float(needs and query.has_image) for needs in table.needs_image],
+        ]
+    )

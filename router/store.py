@@ -1,0 +1,108 @@
+"""What the router keeps between runs: embeddings of examples and the fitted state, as arrays and JSON, never pickle.
+
+Everything here can be remade: a damaged entry is reported in the log, dropped and made anew. Writes are atomic, so
+several processes may share one folder.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import os
+import tempfile
+import zipfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from router.encoder import Encoder, Vectors
+
+log = logging.getLogger(__name__)
+
+DAMAGE = (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile)
+
+
+def digest(*parts: str) -> str:
+    """Hex digest of some texts, their order and borders included."""
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:32]
+
+
+class KnownVectors:
+    """Embeddings of routing examples, kept on disk so that refitting encodes only new texts."""
+
+    def __init__(self, encoder: Encoder, folder: Path) -> None:
+        self._encoder = encoder
+        self._path = folder / f"vectors-{digest(encoder.name)[:12]}.npz"
+        self._known: dict[str, Vectors] | None = None
+
+    def encode(self, texts: Sequence[str]) -> Vectors:
+        """Unit vectors, float32 (len(texts), dimension), one text at a time so that the batch cannot change them."""
+        if self._known is None:
+            self._known = self._read()
+        keys = [digest(text) for text in texts]
+        missing = {key: text for key, text in zip(keys, texts, strict=True) if key not in self._known}
+        if missing:
+            self._known.update(zip(missing, self._encoder.encode(list(missing.values())), strict=True))
+            self._write(self._known)
+        return np.stack([self._known[key] for key in keys])
+
+    def _read(self) -> dict[str, Vectors]:
+        if not self._path.is_file():
+            return {}
+        try:
+            with np.load(self._path, allow_pickle=False) as data:
+                return dict(zip(data["keys"].tolist(), data["vectors"], strict=True))
+        except DAMAGE as error:
+            log.warning("dropping damaged router cache %s (%s)", self._path, error)
+            return {}
+
+    def _write(self, known: Mapping[str, Vectors]) -> None:
+        write_arrays(self._path, {"keys": np.array(list(known)), "vectors": np.stack(list(known.values()))})
+
+
+@dataclass(frozen=True)
+class FittedStore:
+    """Fitted states by content hash: `fit-<key>.npz` with arrays and, inside, one JSON text."""
+
+    folder: Path
+
+    def read(self, key: str) -> tuple[dict[str, NDArray[Any]], dict[str, Any]] | None:
+        """Arrays and settings stored under `key`, None when there are none that can be used."""
+        path = self._path(key)
+        if not path.is_file():
+            return None
+        try:
+            with np.load(path, allow_pickle=False) as data:
+                arrays = {name: data[name] for name in data.files}
+            settings = json.loads(str(arrays.pop("settings")))
+        except DAMAGE as error:
+            log.warning("dropping damaged router cache %s (%s)", path, error)
+            return None
+        return arrays, settings
+
+    def write(self, key: str, arrays: Mapping[str, NDArray[Any]], settings: Mapping[str, Any]) -> None:
+        """Keep a fitted state."""
+        write_arrays(self._path(key), {**arrays, "settings": np.array(json.dumps(settings))})
+
+    def _path(self, key: str) -> Path:
+        return self.folder / f"fit-{key}.npz"
+
+
+def write_arrays(path: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
+    """Write an .npz file in one piece. A cache that cannot be written costs time, not the turn: it is only logged."""
+    temporary = None
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".tmp", delete=False) as file:
+            temporary = file.name
+            np.savez(file, allow_pickle=False, **dict(arrays))
+        os.replace(temporary, path)
+    except OSError as error:
+        log.warning("cannot keep router cache %s (%s)", path, error)
+        if temporary and os.path.exists(temporary):
+            os.unlink(temporary)
