@@ -1,0 +1,112 @@
+"""Every setting, read once: explicit arguments win over `CONLORA_*` variables, those over `config.toml`, over defaults.
+
+This module is the sole reader of the environment and of the settings file. Not covered here: what a setting does;
+that is said where it is used.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import tomllib
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self, TypeVar
+
+import platformdirs
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+
+from conlora_agent.core.errors import SettingsError
+
+PREFIX = "CONLORA_"
+FILE = "config.toml"
+
+
+def _absolute(path: Path) -> Path:
+    return path.expanduser().absolute()
+
+
+S = TypeVar("S", bound="Settings")
+Folder = Annotated[Path, AfterValidator(_absolute)]
+
+
+class Settings(BaseModel):
+    """Frozen settings of one agent. Build them with `Settings.load`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
+
+    home: Folder = Field(default_factory=lambda: Path(platformdirs.user_data_dir("conlora", appauthor=False)))
+    """Threads, pictures and the user's own tasks. Holds the settings file, so it cannot be set there."""
+    cache: Folder = Field(default_factory=lambda: Path(platformdirs.user_cache_dir("conlora", appauthor=False)))
+    """Whatever can be remade: the assembled model, the fitted router."""
+    backbone: str = Field(default="nano", min_length=1)
+    router: Literal["embedding", "fixed"] = "embedding"
+    clarify_threshold: float | None = Field(default=None, ge=0.0, le=1.0)
+    """Ask back below this confidence; None takes the threshold that the router fitted."""
+    max_steps: int = Field(default=6, ge=1, le=64)
+    """Steps one turn may take before it ends with an explanation."""
+    history_tokens: int = Field(default=1024, ge=0)
+    """Tokens of earlier conversation shown to the language model."""
+    max_picture_pixels: int = Field(default=50_000_000, ge=1)
+    max_text_chars: int = Field(default=20_000, ge=1)
+    offline: bool = False
+    """Never open a connection; tools that need one say so."""
+    http_timeout_s: float = Field(default=10.0, gt=0.0)
+    wikipedia_url: str = Field(default="https://en.wikipedia.org", pattern=r"^https?://\S+$")
+    threads: int | None = Field(default=None, ge=1)
+    """CPU threads of the backbone; None leaves the choice to torch."""
+
+    @classmethod
+    def load(cls, environ: Mapping[str, str] | None = None, **explicit: Any) -> Self:
+        """Settings from all sources. An explicit None means "not given".
+
+        Raises SettingsError for unknown names, with the nearest known one, and for values that do not fit.
+        """
+        given = {name: value for name, value in explicit.items() if value is not None}
+        _refuse_unknown(given, cls.model_fields, "argument")
+        variables = _from_environment(os.environ if environ is None else environ, cls.model_fields)
+        base = _validated(cls, {k: v for k, v in {**variables, **given}.items() if k == "home"})
+        return _validated(cls, {**_from_file(base.home / FILE, cls.model_fields), **variables, **given})
+
+
+def _from_environment(environ: Mapping[str, str], known: Iterable[str]) -> dict[str, str]:
+    """Values of the `CONLORA_*` variables. An empty variable counts as not set."""
+    found = {k.removeprefix(PREFIX).lower(): v for k, v in environ.items() if k.startswith(PREFIX) and v}
+    _refuse_unknown(found, known, "environment variable", spell=lambda name: PREFIX + name.upper())
+    return found
+
+
+def _from_file(path: Path, known: Iterable[str]) -> dict[str, Any]:
+    """Values of the settings file, none when there is no such file."""
+    try:
+        values = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError) as error:
+        raise SettingsError(f"cannot read {path} ({error})", "correct or remove that file") from error
+    if "home" in values:
+        raise SettingsError(f"'home' cannot be set inside {path}", f"set the variable {PREFIX}HOME instead")
+    _refuse_unknown(values, known, f"setting in {path}")
+    return values
+
+
+def _refuse_unknown(given: Iterable[str], known: Iterable[str], where: str, spell: Callable[[str], str] = str) -> None:
+    options = list(known)
+    for name in given:
+        if name not in options:
+            near = difflib.get_close_matches(name, options, n=1)
+            listed = ", ".join(spell(option) for option in options)
+            remedy = f"did you mean {spell(near[0])!r}?" if near else f"choose one of: {listed}"
+            raise SettingsError(f"unknown {where} {spell(name)!r}", remedy)
+
+
+def _validated(cls: type[S], values: dict[str, Any]) -> S:
+    try:
+        return cls(**values)
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = str(first["loc"][0])
+        raise SettingsError(
+            f"setting {name!r} does not accept {first['input']!r}: {first['msg'][:1].lower()}{first['msg'][1:]}",
+            f"correct it where it is given: argument, {PREFIX}{name.upper()} or {FILE}",
+        ) from error
