@@ -5,6 +5,7 @@ Both are fitted on out-of-fold scores, that is on examples the scoring head has 
 
 from __future__ import annotations
 
+import zlib
 from dataclasses import dataclass
 
 import numpy as np
@@ -54,10 +55,9 @@ def fit_thresholds(probabilities: Array, labels: NDArray[np.intp], clarify: int 
     return chosen
 
 
-def folds(groups: list[str]) -> NDArray[np.intp]:
-    """A fold for every row; rows of one group share it. Deterministic."""
-    order = {group: position for position, group in enumerate(dict.fromkeys(groups))}
-    return np.array([order[group] % FOLDS for group in groups], dtype=np.intp)
+def fold_of(message: str) -> int:
+    """The fold a message belongs to, the same in every fit."""
+    return zlib.crc32(message.encode()) % FOLDS
 
 
 def _of_label(probabilities: Array, labels: NDArray[np.intp]) -> Array:

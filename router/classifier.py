@@ -1,4 +1,4 @@
-"""The classifier of single requests: encoder, features, trained head and calibration behind two calls.
+"""The classifier of single requests: features, trained head and calibration behind two calls.
 
 `fit_classifier` learns from routing examples; `Classifier.probabilities` judges turns. The same object serves and is
 evaluated. Not covered here: several requests in one message (router.planning) and caching (router.store).
@@ -9,18 +9,15 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from conlora_agent.core.types import CLARIFY, Route, RouteQuery
-from router.builtin import FollowUp
-from router.calibration import FOLDS, Calibration, fit_temperature, fit_thresholds, folds
-from router.encoder import Encoder, Vectors
+from router.calibration import FOLDS, Calibration, fit_temperature, fit_thresholds, fold_of
+from router.encoder import Vectors
 from router.features import Array, RouteTable, features
 from router.head import LinearHead, fit_head
-from router.training import TrainingTurn, training_turns
+from router.training import TrainingTurn
 
 Encode = Callable[[Sequence[str]], Vectors]
 
@@ -33,57 +30,55 @@ class Classifier:
     head: LinearHead
     calibration: Calibration
 
-    def probabilities(self, queries: Sequence[RouteQuery], encoder: Encoder) -> Array:
-        """Calibrated probabilities (queries, routes)."""
-        x = features(queries, encoder.encode([q.text for q in queries]), self.table)
-        return self.calibration.probabilities(self.head.logits(x))
-
-    def arrays(self) -> dict[str, NDArray[Any]]:
-        """What has to be stored as arrays."""
-        return {"weights": self.head.weights, "shared": self.head.shared}
-
-    def settings(self) -> dict[str, Any]:
-        """What has to be stored as JSON."""
-        c = self.calibration
-        return {
-            "names": self.table.names,
-            "needs_image": self.table.needs_image,
-            "temperature": c.temperature,
-            "confidence": c.confidence,
-            "margin": c.margin,
-        }
-
-    @classmethod
-    def restore(cls, arrays: dict[str, NDArray[Any]], settings: dict[str, Any]) -> Classifier:
-        """The classifier that `arrays` and `settings` came from. Raises KeyError when something is missing."""
-        return cls(
-            RouteTable(tuple(settings["names"]), tuple(settings["needs_image"])),
-            LinearHead(arrays["weights"], arrays["shared"]),
-            Calibration(settings["temperature"], settings["confidence"], settings["margin"]),
-        )
+    def probabilities(self, queries: Sequence[RouteQuery], vectors: Vectors) -> Array:
+        """Calibrated probabilities (queries, routes); `vectors` are the embeddings of the queries' texts."""
+        return self.calibration.probabilities(self.head.logits(features(queries, vectors, self.table)))
 
 
-def fit_classifier(routes: Sequence[Route], followups: Sequence[FollowUp], encode: Encode) -> Classifier:
+@dataclass(frozen=True)
+class CrossFitted:
+    """The final classifier and, per fold, one that has not seen the messages of that fold."""
+
+    final: Classifier
+    without: tuple[Classifier, ...]
+    encode: Encode
+
+    def judge(self, queries: Sequence[RouteQuery], messages: Sequence[str]) -> Array:
+        """Probabilities (queries, routes) of turns out of `messages`, from classifiers that have not seen those."""
+        vectors = self.encode([q.text for q in queries])
+        fold = np.array([fold_of(message) for message in messages])
+        result = np.zeros((len(queries), len(self.final.table.names)))
+        for number, classifier in enumerate(self.without):
+            here = np.flatnonzero(fold == number)
+            result[here] = classifier.probabilities([queries[int(i)] for i in here], vectors[here])
+        return result
+
+
+def fit_classifier(routes: Sequence[Route], turns: Sequence[TrainingTurn], encode: Encode) -> CrossFitted:
     """Fit head, temperature and thresholds. Takes well under a second once the examples are encoded."""
     table = RouteTable(tuple(r.name for r in routes), tuple(r.needs_image for r in routes))
-    turns = training_turns(routes, followups)
     x = features([t.query for t in turns], encode([t.query.text for t in turns]), table)
     labels = np.array([table.index(t.route) for t in turns], dtype=np.intp)
     weights = turn_weights(turns)
+    fold = np.array([fold_of(t.message) for t in turns])
+    heads: list[LinearHead] = []
     logits = np.zeros((len(turns), len(table.names)))
-    fold = folds([t.query.text for t in turns])
-    for held_out in range(FOLDS):
-        train, test = np.flatnonzero(fold != held_out), np.flatnonzero(fold == held_out)
-        if len(train) and len(test):
-            head = fit_head(x[train], labels[train], len(table.names), weights[train])
-            logits[test] = head.logits(x[test])
+    for number in range(FOLDS):
+        seen, unseen = np.flatnonzero(fold != number), np.flatnonzero(fold == number)
+        heads.append(fit_head(x[seen], labels[seen], len(table.names), weights[seen]))
+        logits[unseen] = heads[-1].logits(x[unseen])
     written = np.array([t.written for t in turns])
-    temperature = fit_temperature(logits[written], labels[written])
-    probabilities = Calibration(temperature).probabilities(logits[written])
+    calibration = _calibrate(logits[written], labels[written], table)
+    final = fit_head(x, labels, len(table.names), weights)
+    without = tuple(Classifier(table, head, calibration) for head in heads)
+    return CrossFitted(Classifier(table, final, calibration), without, encode)
+
+
+def _calibrate(logits: Array, labels: np.typing.NDArray[np.intp], table: RouteTable) -> Calibration:
+    temperature = fit_temperature(logits, labels)
     clarify = table.index(CLARIFY) if CLARIFY in table else None
-    confidence, margin = fit_thresholds(probabilities, labels[written], clarify)
-    head = fit_head(x, labels, len(table.names), weights)
-    return Classifier(table, head, Calibration(temperature, confidence, margin))
+    confidence, margin = fit_thresholds(Calibration(temperature).probabilities(logits), labels, clarify)
+    return Calibration(temperature, confidence, margin)
 
 
 def turn_weights(turns: Sequence[TrainingTurn]) -> Array:

@@ -15,10 +15,10 @@ import numpy as np
 
 from conlora_agent.core.types import CLARIFY, Candidate, Plan, PlannedStep, Route, RouteQuery
 from router.builtin import followups, plan_examples
-from router.classifier import Classifier, fit_classifier
 from router.encoder import Encoder, shared_encoder
 from router.features import Array
-from router.planning import MAX_PARTS, borders, points_back
+from router.fitting import Fitted, fit
+from router.planning import MAX_PARTS, Part, PartStep, Planner, borders, stretches
 from router.store import FittedStore, KnownVectors, digest
 
 
@@ -39,94 +39,118 @@ class EmbeddingRouter:
         self._vectors: KnownVectors | None = None
         self._clarify_threshold = clarify_threshold
         self._lock = threading.Lock()
-        self._classifier: Classifier | None = None
-        self._routes = {route.name: route for route in routes}
+        self._decider: Decider | None = None
+        self._routes = tuple(routes)
+
+    def plan(self, query: RouteQuery) -> Plan:
+        """Decide the steps of one turn."""
+        decider = self._fitted()
+        began = time.perf_counter()
+        whole = decider.judge(query)
+        steps = decider.several(query) or (decider.step(query, whole),)
+        return Plan(steps=steps, candidates=decider.candidates(whole), ms=(time.perf_counter() - began) * 1000)
 
     def refit(self, routes: Sequence[Route]) -> None:
         """Take this set of routes from now on; the fit itself happens on the next plan."""
         with self._lock:
-            self._routes = {route.name: route for route in routes}
-            self._classifier = None
+            self._routes = tuple(routes)
+            self._decider = None
 
-    def plan(self, query: RouteQuery) -> Plan:
-        """Decide the steps of one turn."""
-        began = time.perf_counter()
-        classifier, routes = self._fitted()
-        whole = self._judge(classifier, query)
-        steps = self._split(classifier, routes, query, whole) or (self._step(classifier, routes, query, whole, ()),)
-        candidates = self._candidates(classifier, whole)
-        return Plan(steps=steps, candidates=candidates, ms=(time.perf_counter() - began) * 1000)
-
-    def _judge(self, classifier: Classifier, query: RouteQuery) -> Array:
-        assert self._encoder is not None
-        result: Array = classifier.probabilities([query], self._encoder)[0]
-        return result
-
-    def _candidates(self, classifier: Classifier, probabilities: Array) -> tuple[Candidate, ...]:
-        order = np.argsort(-probabilities, kind="stable")
-        return tuple(Candidate(route=classifier.table.names[k], confidence=float(probabilities[k])) for k in order)
-
-    def _step(
-        self,
-        classifier: Classifier,
-        routes: dict[str, Route],
-        query: RouteQuery,
-        probabilities: Array,
-        uses: tuple[int, ...],
-    ) -> PlannedStep:
-        top = int(probabilities.argmax())
-        route = routes[classifier.table.names[top]]
-        second, first = np.sort(probabilities)[-2:] if len(probabilities) > 1 else (0.0, probabilities[0])
-        threshold = self._clarify_threshold
-        threshold = classifier.calibration.confidence if threshold is None else threshold
-        unsure = first < threshold or first - second < classifier.calibration.margin
-        if unsure or (route.needs_image and not query.has_image):
-            return PlannedStep(route=CLARIFY, kind="clarify", confidence=float(first), request=query.text)
-        return PlannedStep(route=route.name, kind=route.kind, confidence=float(first), request=query.text, uses=uses)
-
-    def _split(
-        self, classifier: Classifier, routes: dict[str, Route], query: RouteQuery, whole: Array
-    ) -> tuple[PlannedStep, ...]:
-        """The steps of a message with several requests, none when it is one request."""
-        steps: list[PlannedStep] = []
-        start, previous = 0, query.previous
-        cuts = [(b.end, b.start) for b in borders(query.text)] + [(len(query.text), len(query.text))]
-        for end, following in cuts:
-            part = query.model_copy(update={"text": query.text[start:end].strip(), "previous": previous})
-            step = self._step(classifier, routes, part, self._judge(classifier, part), ())
-            if step.kind == "clarify" or (steps and step.route == steps[-1].route) or len(steps) == MAX_PARTS:
-                continue
-            if steps and points_back(step.request):
-                step = step.model_copy(update={"uses": (len(steps) - 1,)})
-            steps.append(step)
-            start, previous = following, (*previous, step.route)
-        return tuple(steps) if len(steps) > 1 and start == len(query.text) else ()
-
-    def _fitted(self) -> tuple[Classifier, dict[str, Route]]:
+    def _fitted(self) -> Decider:
         with self._lock:
             if self._encoder is None:
                 self._encoder = shared_encoder()
-            if self._classifier is None:
-                self._classifier = self._load_or_fit(self._encoder)
-            return self._classifier, self._routes
+            if self._decider is None:
+                fitted = self._load_or_fit(self._encoder)
+                self._decider = Decider(self._encoder, fitted, self._routes, self._clarify_threshold)
+            return self._decider
 
-    def _load_or_fit(self, encoder: Encoder) -> Classifier:
-        routes = list(self._routes.values())
-        key = digest(encoder.name, _source(), *(r.model_dump_json() for r in routes), _shared_examples())
+    def _load_or_fit(self, encoder: Encoder) -> Fitted:
+        rows = (*self._routes, *followups(), *plan_examples())
+        key = digest(encoder.name, _source(), *(row.model_dump_json() for row in rows))
         if (stored := self._store.read(key)) is not None:
-            return Classifier.restore(*stored)
+            return Fitted.restore(*stored)
         if self._vectors is None:
             self._vectors = KnownVectors(encoder, self._store.folder)
-        classifier = fit_classifier(routes, followups(), self._vectors.encode)
-        self._store.write(key, classifier.arrays(), classifier.settings())
-        return classifier
+        fitted = fit(self._routes, followups(), plan_examples(), self._vectors.encode)
+        self._vectors.keep()
+        self._store.write(key, fitted.arrays(), fitted.settings())
+        return fitted
+
+
+class Decider:
+    """What one fit decides. Immutable: a turn that began before a refit ends with the routes it began with."""
+
+    def __init__(
+        self, encoder: Encoder, fitted: Fitted, routes: Sequence[Route], clarify_threshold: float | None
+    ) -> None:
+        self._encoder = encoder
+        self._classifier, self._planner = fitted.classifier, fitted.planner
+        self._table = fitted.classifier.table
+        self._routes = {route.name: route for route in routes}
+        fitted_threshold = fitted.classifier.calibration.confidence
+        self._threshold = fitted_threshold if clarify_threshold is None else clarify_threshold
+        self._margin = fitted.classifier.calibration.margin
+
+    def judge(self, query: RouteQuery) -> Part:
+        """Embedding and calibrated route probabilities of one text."""
+        vector = self._encoder.encode([query.text])
+        return Part(query.text, vector[0], self._classifier.probabilities([query], vector)[0])
+
+    def candidates(self, part: Part) -> tuple[Candidate, ...]:
+        """All routes, the likeliest first."""
+        p = part.probabilities
+        order = np.argsort(-p, kind="stable")
+        return tuple(Candidate(route=self._table.names[k], confidence=float(p[k])) for k in order)
+
+    def step(self, query: RouteQuery, part: Part) -> PlannedStep:
+        """One step for one request: the likeliest route, or `clarify`."""
+        confidence = float(part.probabilities.max())
+        route = self._routes[self._table.names[int(part.probabilities.argmax())]]
+        if self._unsure(part.probabilities) or (route.needs_image and not query.has_image):
+            return PlannedStep(route=CLARIFY, kind="clarify", confidence=confidence, request=query.text)
+        return PlannedStep(route=route.name, kind=route.kind, confidence=confidence, request=query.text)
+
+    def several(self, query: RouteQuery) -> tuple[PlannedStep, ...]:
+        """The steps of a message with several requests; none when it is one request, or a part of it is unclear."""
+        parts = self._requests(query, self._planner) if self._planner else []
+        if self._planner is None or not 1 < len(parts) <= MAX_PARTS:
+            return ()
+        steps: list[PlannedStep] = []
+        done: list[PartStep] = []
+        for part_query, part in parts:
+            step = self.step(part_query, part)
+            here = PartStep(part.text, part.vector, step.kind)
+            steps.append(step.model_copy(update={"uses": self._planner.uses(done, here)}))
+            done.append(here)
+        return () if any(step.kind == "clarify" for step in steps) else tuple(steps)
+
+    def _requests(self, query: RouteQuery, planner: Planner) -> list[tuple[RouteQuery, Part]]:
+        """The message read from the left and cut wherever the planner cuts."""
+        marks = borders(query.text)
+        if not marks:
+            return []
+        pieces = stretches(query.text, marks)
+        self._encoder.encode(pieces)  # one batch now, remembered by the encoder
+        found: list[tuple[RouteQuery, Part]] = []
+        start, previous = 0, query.previous
+        for border, following in zip(marks, pieces[1:], strict=True):
+            left_query = query.model_copy(update={"text": query.text[start : border.end].strip(), "previous": previous})
+            left = self.judge(left_query)
+            here = (*previous, self._table.names[int(left.probabilities.argmax())])
+            right = self.judge(query.model_copy(update={"text": following, "previous": here}))
+            if planner.cuts(left, right, border, self._table):
+                found.append((left_query, left))
+                start, previous = border.start, here
+        last = query.model_copy(update={"text": query.text[start:].strip(), "previous": previous})
+        return [*found, (last, self.judge(last))]
+
+    def _unsure(self, probabilities: Array) -> bool:
+        ranked = np.sort(probabilities)[::-1]
+        close = len(ranked) > 1 and ranked[0] - ranked[1] < self._margin
+        return bool(ranked[0] < self._threshold or close)
 
 
 def _source() -> str:
     """Digest of this package's code: a new version never reads what an old one fitted."""
     return digest(*(path.read_text(encoding="utf-8") for path in sorted(Path(__file__).parent.glob("*.py"))))
-
-
-def _shared_examples() -> str:
-    rows = [*followups(), *plan_examples()]
-    return digest(*(row.model_dump_json() for row in rows))

@@ -9,16 +9,20 @@ from __future__ import annotations
 import importlib.util
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from functools import cache
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from conlora_agent.core.errors import BackboneError
+from router.minilm import MiniLM
+
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer
+    from torch import dtype
 
 Vectors = NDArray[np.float32]
 
@@ -38,12 +42,15 @@ class Encoder(Protocol):
 
 
 class MiniLMEncoder:
-    """all-MiniLM-L6-v2: mean of the last hidden states over real tokens, normalised. Float32, one thread."""
-
-    name = "all-MiniLM-L6-v2/float32"
+    """all-MiniLM-L6-v2 on one thread, in bfloat16 where the processor computes in it, else in float32."""
 
     def __init__(self, folder: Path | None = None) -> None:
-        self._tokenizer, self._model = _load(folder or packaged_model())
+        """Load from `folder`, or from the installed package. Raises BackboneError when that is not possible."""
+        import torch
+
+        fast = torch.ops.mkldnn._is_mkldnn_bf16_supported()
+        self._tokenizer, self._model = _load(folder or packaged_model(), torch.bfloat16 if fast else torch.float32)
+        self.name = f"all-MiniLM-L6-v2/{'bfloat16' if fast else 'float32'}"
         self._lock = threading.Lock()
         self._recent: OrderedDict[str, Vectors] = OrderedDict()
 
@@ -72,31 +79,20 @@ class MiniLMEncoder:
         ids = torch.tensor([e.ids for e in encodings])  # (batch, length)
         mask = torch.tensor([e.attention_mask for e in encodings])  # (batch, length)
         with torch.inference_mode(), _one_thread():
-            hidden = self._model(input_ids=ids, attention_mask=mask).last_hidden_state  # (batch, length, 384)
-            weights = mask.unsqueeze(-1).to(hidden.dtype)
-            mean = (hidden * weights).sum(1) / weights.sum(1)
-            unit = torch.nn.functional.normalize(mean.float(), dim=-1)
-        vectors: Vectors = unit.numpy()
+            vectors: Vectors = self._model(ids, mask).numpy()  # (batch, 384)
         return vectors
 
 
-@cache
-def _instance() -> Callable[[], MiniLMEncoder]:
-    lock = threading.Lock()
-    made: list[MiniLMEncoder] = []
-
-    def get() -> MiniLMEncoder:
-        with lock:
-            if not made:
-                made.append(MiniLMEncoder())
-            return made[0]
-
-    return get
+_shared: list[MiniLMEncoder] = []
+_shared_lock = threading.Lock()
 
 
 def shared_encoder() -> MiniLMEncoder:
-    """The process's one encoder, loaded on the first call. Raises BackboneError when the package is missing."""
-    return _instance()()
+    """The process's one encoder, loaded on the first call. Raises BackboneError when that is not possible."""
+    with _shared_lock:
+        if not _shared:
+            _shared.append(MiniLMEncoder())
+        return _shared[0]
 
 
 def packaged_model() -> Path:
@@ -109,19 +105,19 @@ def packaged_model() -> Path:
     return folder
 
 
-def _load(folder: Path) -> tuple[Any, Any]:
-    """Tokenizer and model. Called without the sentence-transformers wrapper, whose import alone takes seconds."""
+def _load(folder: Path, number_format: dtype) -> tuple[Tokenizer, MiniLM]:
     from tokenizers import Tokenizer
-    from transformers import BertModel
 
     try:
         tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
-        model: Any = BertModel.from_pretrained(folder, local_files_only=True, add_pooling_layer=False)
-    except (OSError, ValueError) as error:
-        raise BackboneError(f"the router's sentence encoder cannot be loaded ({error})", "reinstall it") from error
+        model = MiniLM(folder, number_format)
+    except Exception as error:  # tokenizers and safetensors raise bare exceptions of their own
+        raise BackboneError(
+            f"the router's sentence encoder cannot be loaded ({error})", "run `make install`"
+        ) from error
     tokenizer.enable_truncation(MAX_TOKENS)
     tokenizer.enable_padding()
-    return tokenizer, model.eval()
+    return tokenizer, model
 
 
 @contextmanager

@@ -79,7 +79,7 @@ def surface_features(text: str) -> list[float]:
     return [
         min(len(words), 20) / 20,
         float(len(words) <= 3),
-        float(any(w in ANAPHORA for w in words)),
+        float(has_anaphora(lower)),
         float(bool(words) and words[0] in CONNECTIVES),
         float("?" in text),
         sum(c.isdigit() for c in text) / size,
@@ -88,6 +88,11 @@ def surface_features(text: str) -> list[float]:
         min(len(_CONSONANTS.findall(lower)), 3) / 3,
         sum(_is_foreign(c) for c in letters) / max(len(letters), 1),
     ]
+
+
+def has_anaphora(text: str) -> bool:
+    """Whether a word stands for something said or shown before."""
+    return any(word in ANAPHORA for word in _WORD.findall(text.lower()))
 
 
 def _odd_letters(letters: Sequence[str]) -> float:

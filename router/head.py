@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from router.features import Array, Features
 
-L2 = 0.02
+L2 = 1e-4
 """Strength of the quadratic penalty, chosen by cross-validation on the routing examples."""
 ITERATIONS = 200
 
@@ -41,15 +41,14 @@ def fit_head(
     width, kinds = rows.shape[1], relations.shape[0]
     share = (sample_weights / sample_weights.sum())[:, None]  # (turns, 1)
     target = np.eye(routes)[labels]  # (turns, routes)
-    penalty = l2 / len(np.unique(labels)) * 0.05
 
     def loss(flat: Array) -> tuple[float, Array]:
         weights, shared = _unpack(flat, width, routes, kinds)
         log_p = _log_softmax(_logits(rows, relations, weights, shared))
         error = (np.exp(log_p) - target) * share  # (turns, routes)
-        to_weights = rows.T @ error + 2 * penalty * weights
-        to_shared = (relations * error).sum(2) @ rows + 2 * penalty * shared
-        value = -(log_p * target * share).sum() + penalty * (flat**2).sum()
+        to_weights = rows.T @ error + 2 * l2 * weights
+        to_shared = (relations * error).sum(2) @ rows + 2 * l2 * shared
+        value = -(log_p * target * share).sum() + l2 * (flat**2).sum()
         return float(value), np.concatenate([to_weights.ravel(), to_shared.ravel()])
 
     start = np.zeros(width * (routes + kinds))

@@ -39,17 +39,25 @@ class KnownVectors:
         self._encoder = encoder
         self._path = folder / f"vectors-{digest(encoder.name)[:12]}.npz"
         self._known: dict[str, Vectors] | None = None
+        self._grown = False
 
     def encode(self, texts: Sequence[str]) -> Vectors:
-        """Unit vectors, float32 (len(texts), dimension), one text at a time so that the batch cannot change them."""
+        """Unit vectors, float32 (len(texts), dimension)."""
         if self._known is None:
             self._known = self._read()
         keys = [digest(text) for text in texts]
         missing = {key: text for key, text in zip(keys, texts, strict=True) if key not in self._known}
         if missing:
             self._known.update(zip(missing, self._encoder.encode(list(missing.values())), strict=True))
-            self._write(self._known)
+            self._grown = True
         return np.stack([self._known[key] for key in keys])
+
+    def keep(self) -> None:
+        """Write what was encoded since the last time."""
+        if self._known and self._grown:
+            arrays = {"keys": np.array(list(self._known)), "vectors": np.stack(list(self._known.values()))}
+            write_arrays(self._path, arrays)
+            self._grown = False
 
     def _read(self) -> dict[str, Vectors]:
         if not self._path.is_file():
@@ -60,9 +68,6 @@ class KnownVectors:
         except DAMAGE as error:
             log.warning("dropping damaged router cache %s (%s)", self._path, error)
             return {}
-
-    def _write(self, known: Mapping[str, Vectors]) -> None:
-        write_arrays(self._path, {"keys": np.array(list(known)), "vectors": np.stack(list(known.values()))})
 
 
 @dataclass(frozen=True)

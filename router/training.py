@@ -1,63 +1,101 @@
 """From routing examples to training turns: what each example also stands for in other states of the conversation.
 
 A complete request means the same whatever came before it and whether or not a picture is there; a follow-up means
-what it does only after the turns it was written for. Not covered here: fitting (router.classifier).
+what it does only after the turns it was written for; nonsense is nonsense everywhere. Not covered here: fitting.
 """
 
 from __future__ import annotations
 
+import re
 import zlib
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 
 from conlora_agent.core.types import CLARIFY, Route, RouteQuery
-from router.builtin import FollowUp
+from router.builtin import FollowUp, PlanExample
+from router.noise import nonsense
 
 VARIANT_WEIGHT = 0.4
 """Weight of a turn derived from an example, beside 1 for the example as written."""
 PREVIOUS_VARIANTS = 2
+NONSENSE_EACH = 40
+
+_WORD = re.compile(r"\w+")
 
 
 @dataclass(frozen=True)
 class TrainingTurn:
-    """One turn with its route. `written`: exactly as in the examples, not derived from one."""
+    """One turn with its route. `message`: the text it belongs to, never divided between folds.
+
+    `written`: as in the examples, not derived from one.
+    """
 
     query: RouteQuery
     route: str
+    message: str
     weight: float = 1.0
     written: bool = True
 
 
-def training_turns(routes: Sequence[Route], followups: Sequence[FollowUp] = ()) -> list[TrainingTurn]:
-    """All turns to fit on, in a fixed order. Follow-ups that name a route not among `routes` are left out."""
+def training_turns(
+    routes: Sequence[Route], followups: Sequence[FollowUp] = (), plans: Sequence[PlanExample] = ()
+) -> list[TrainingTurn]:
+    """All turns to fit on, in a fixed order. Rows that name a route not among `routes` are left out."""
     names = tuple(route.name for route in routes)
-    turns: list[TrainingTurn] = []
-    for route in routes:
-        for example in route.examples:
-            query = RouteQuery(text=example.text, has_image=example.has_image, previous=example.previous)
-            turns.append(TrainingTurn(query, route.name))
-            if not example.previous:
-                turns.extend(_variants(query, route, names))
-    for row in followups:
-        if {row.route, *row.previous} <= set(names):
-            query = RouteQuery(text=row.text, has_image=row.has_image, previous=row.previous)
-            turns.append(TrainingTurn(query, row.route))
-            if row.focus:
-                turns.append(TrainingTurn(query.model_copy(update={"focus": row.focus}), row.route, 1.0, False))
+    turns = [turn for route in routes for turn in _of_route(route, names)]
+    turns += [turn for row in followups if {row.route, *row.previous} <= set(names) for turn in _of_followup(row)]
+    turns += [turn for plan in plans if {s.route for s in plan.steps} <= set(names) for turn in _of_plan(plan)]
+    if CLARIFY in names:
+        turns += _made_up(turns, names)
     return turns
 
 
-def _variants(query: RouteQuery, route: Route, names: Sequence[str]) -> list[TrainingTurn]:
-    """The same request with the picture toggled, and after other turns. A fragment is unclear only without them."""
-    toggled = query.model_copy(update={"has_image": not query.has_image})
-    variants = [TrainingTurn(toggled, route.name, VARIANT_WEIGHT, False)]
-    if route.name == CLARIFY:
-        return variants
-    for number in range(PREVIOUS_VARIANTS):
-        seed = zlib.crc32(f"{number} {query.text}".encode())
-        before = [names[seed % len(names)]]
-        if number % 2:
-            before.insert(0, names[seed // 97 % len(names)])
-        after = query.model_copy(update={"previous": tuple(before)})
-        variants.append(TrainingTurn(after, route.name, VARIANT_WEIGHT, False))
-    return variants
+def _of_route(route: Route, names: Sequence[str]) -> Iterator[TrainingTurn]:
+    for example in route.examples:
+        query = RouteQuery(text=example.text, has_image=example.has_image, previous=example.previous)
+        turn = TrainingTurn(query, route.name, example.text)
+        yield turn
+        if not example.previous:
+            yield _derived(turn, has_image=not example.has_image)
+            # A fragment is unclear only while nothing was said before it.
+            if route.name != CLARIFY:
+                yield from (_derived(turn, previous=p) for p in _before(example.text, names))
+
+
+def _of_followup(row: FollowUp) -> Iterator[TrainingTurn]:
+    query = RouteQuery(text=row.text, has_image=row.has_image, previous=row.previous)
+    turn = TrainingTurn(query, row.route, row.text)
+    yield turn
+    if row.focus:
+        yield _derived(turn, focus=row.focus)
+
+
+def _of_plan(plan: PlanExample) -> Iterator[TrainingTurn]:
+    done: tuple[str, ...] = ()
+    for step in plan.steps:
+        query = RouteQuery(text=step.text, has_image=plan.has_image, previous=done)
+        yield TrainingTurn(query, step.route, plan.text)
+        done = (*done, step.route)
+
+
+def _made_up(turns: Sequence[TrainingTurn], names: Sequence[str]) -> list[TrainingTurn]:
+    """Nonsense with and without a picture, at the start and in the middle of a conversation."""
+    vocabulary = sorted({word for t in turns if t.route != CLARIFY for word in _WORD.findall(t.query.text.lower())})
+    made: list[TrainingTurn] = []
+    for number, text in enumerate(nonsense(vocabulary, NONSENSE_EACH)):
+        previous = _before(text, names)[number % 2] if number % 3 else ()
+        query = RouteQuery(text=text, has_image=bool(number % 2), previous=previous)
+        made.append(TrainingTurn(query, CLARIFY, text, VARIANT_WEIGHT, False))
+    return made
+
+
+def _before(text: str, names: Sequence[str]) -> list[tuple[str, ...]]:
+    """Routes that may have come before, drawn by the text itself: the same text always gets the same."""
+    draws = [zlib.crc32(f"{number} {text}".encode()) for number in range(PREVIOUS_VARIANTS)]
+    last = [names[draw % len(names)] for draw in draws]
+    return [(last[0],), *((names[d // 97 % len(names)], route) for d, route in zip(draws[1:], last[1:], strict=True))]
+
+
+def _derived(turn: TrainingTurn, **changes: object) -> TrainingTurn:
+    query = turn.query.model_copy(update=changes)
+    return replace(turn, query=query, weight=VARIANT_WEIGHT, written=False)

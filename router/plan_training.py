@@ -1,0 +1,117 @@
+"""Fitting the planner: every border of every example message, cut or not; every pair of steps, used or not.
+
+Single requests of all routes serve as messages that must not be cut. Probabilities of parts come from heads that have
+not seen them, so that the planner learns from the doubts it will meet.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from conlora_agent.core.types import CLARIFY, Route, RouteQuery
+from router.builtin import PlanExample, PlanStep
+from router.encoder import Vectors
+from router.features import Array, RouteTable
+from router.head import LinearHead, fit_head
+from router.planning import Border, Part, PartStep, Planner, as_features, borders, cut_features, use_features
+
+CUT_L2 = 1e-4
+USE_L2 = 1e-4
+
+Encode = Callable[[Sequence[str]], Vectors]
+Judge = Callable[[Sequence[RouteQuery], Sequence[str]], Array]
+"""Probabilities (queries, routes) of turns, from a head that did not see the messages (second argument) they are of."""
+
+
+def messages(routes: Sequence[Route], plans: Sequence[PlanExample]) -> list[PlanExample]:
+    """Plan examples whose routes are known, and every complete request that has a border in it."""
+    names = {route.name for route in routes}
+    known = [p for p in plans if {s.route for s in p.steps} <= names]
+    singles = [
+        PlanExample(text=e.text, has_image=e.has_image, steps=(PlanStep(text=e.text, route=route.name),))
+        for route in routes
+        if route.name != CLARIFY
+        for e in route.examples
+        if not e.previous and borders(e.text)
+    ]
+    return known + singles
+
+
+def fit_planner(
+    plans: Sequence[PlanExample], routes: Sequence[Route], table: RouteTable, encode: Encode, judge: Judge
+) -> Planner | None:
+    """Fit both decisions on `plans` (see `messages`); None when they show no message of several requests."""
+    cut_rows, cut_labels = _cut_data(plans, table, encode, judge)
+    use_rows, use_labels = _use_data(plans, routes, encode)
+    if len(set(cut_labels)) < 2 or len(set(use_labels)) < 2:
+        return None
+    return Planner(_fit(cut_rows, cut_labels, CUT_L2), _fit(use_rows, use_labels, USE_L2))
+
+
+def _fit(rows: Sequence[Array], labels: Sequence[int], l2: float) -> LinearHead:
+    x, y = as_features(np.stack(rows)), np.array(labels, dtype=np.intp)
+    return fit_head(x, y, 2, np.ones(len(y)), l2=l2)
+
+
+def _cut_data(
+    plans: Sequence[PlanExample], table: RouteTable, encode: Encode, judge: Judge
+) -> tuple[list[Array], list[int]]:
+    queries: list[RouteQuery] = []
+    owners: list[str] = []
+    places: list[tuple[Border, int]] = []
+    for plan in plans:
+        for left, right, border, label in _labelled_borders(plan):
+            queries += [left, right]
+            owners += [plan.text, plan.text]
+            places.append((border, label))
+    if not queries:
+        return [], []
+    vectors, probabilities = encode([q.text for q in queries]), judge(queries, owners)
+    parts = [Part(q.text, v, p) for q, v, p in zip(queries, vectors, probabilities, strict=True)]
+    rows = [cut_features(parts[2 * i], parts[2 * i + 1], border, table) for i, (border, _) in enumerate(places)]
+    return rows, [label for _, label in places]
+
+
+def _labelled_borders(plan: PlanExample) -> list[tuple[RouteQuery, RouteQuery, Border, int]]:
+    """Left and right part of every border as they will be met when the message is read from the left."""
+    marks = borders(plan.text)
+    ends = [*(b.end for b in marks[1:]), len(plan.text)]
+    starts = _step_starts(plan)
+    found, start, done = [], 0, 0
+    for border, end in zip(marks, ends, strict=True):
+        cut = border.start in starts[1:]
+        before = tuple(s.route for s in plan.steps[:done])
+        here = (*before, plan.steps[done].route)
+        left = RouteQuery(text=plan.text[start : border.end].strip(), has_image=plan.has_image, previous=before)
+        right = RouteQuery(text=plan.text[border.start : end].strip(), has_image=plan.has_image, previous=here)
+        found.append((left, right, border, int(cut)))
+        if cut:
+            start, done = border.start, starts.index(border.start)
+    return found
+
+
+def _step_starts(plan: PlanExample) -> list[int]:
+    starts, position = [], 0
+    for step in plan.steps:
+        position = plan.text.index(step.text, position)
+        starts.append(position)
+        position += len(step.text)
+    return starts
+
+
+def _use_data(plans: Sequence[PlanExample], routes: Sequence[Route], encode: Encode) -> tuple[list[Array], list[int]]:
+    kinds = {route.name: route.kind for route in routes}
+    rows: list[Array] = []
+    labels: list[int] = []
+    for plan in plans:
+        if len(plan.steps) < 2:
+            continue
+        vectors = encode([s.text for s in plan.steps])
+        steps = [PartStep(s.text, v, kinds[s.route]) for s, v in zip(plan.steps, vectors, strict=True)]
+        for later in range(1, len(steps)):
+            for earlier in range(later):
+                rows.append(use_features(steps[earlier], steps[later], later - earlier))
+                labels.append(int(earlier in plan.steps[later].uses))
+    return rows, labels
