@@ -42,6 +42,11 @@ class EmbeddingRouter:
         self._decider: Decider | None = None
         self._routes = tuple(routes)
 
+    @property
+    def routes(self) -> tuple[Route, ...]:
+        """The routes decided among."""
+        return self._routes
+
     def plan(self, query: RouteQuery) -> Plan:
         """Decide the steps of one turn."""
         decider = self._fitted()
@@ -104,12 +109,15 @@ class Decider:
         return tuple(Candidate(route=self._table.names[k], confidence=float(p[k])) for k in order)
 
     def step(self, query: RouteQuery, part: Part) -> PlannedStep:
-        """One step for one request: the likeliest route, or `clarify`."""
-        confidence = float(part.probabilities.max())
-        route = self._routes[self._table.names[int(part.probabilities.argmax())]]
-        if self._unsure(part.probabilities) or (route.needs_image and not query.has_image):
+        """One step for one request: the likeliest route, or `clarify`. Its confidence: that this is what was wanted."""
+        p = part.probabilities
+        route = self._routes[self._table.names[int(p.argmax())]]
+        if self._unsure(p) and route.name != CLARIFY:
+            return PlannedStep(route=CLARIFY, kind="clarify", confidence=float(1 - p.max()), request=query.text)
+        if route.needs_image and not query.has_image:
+            confidence = float(p @ np.array(self._table.needs_image))
             return PlannedStep(route=CLARIFY, kind="clarify", confidence=confidence, request=query.text)
-        return PlannedStep(route=route.name, kind=route.kind, confidence=confidence, request=query.text)
+        return PlannedStep(route=route.name, kind=route.kind, confidence=float(p.max()), request=query.text)
 
     def several(self, query: RouteQuery) -> tuple[PlannedStep, ...]:
         """The steps of a message with several requests; none when it is one request, or a part of it is unclear."""

@@ -14,6 +14,11 @@ class FixedRouter:
     def __init__(self, route: Route) -> None:
         self._route = route
 
+    @property
+    def routes(self) -> tuple[Route, ...]:
+        """The one route."""
+        return (self._route,)
+
     def plan(self, query: RouteQuery) -> Plan:
         """One step with confidence 1."""
         route = self._route

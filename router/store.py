@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-import os
 import tempfile
 import zipfile
 from collections.abc import Mapping, Sequence
@@ -100,14 +99,14 @@ class FittedStore:
 
 def write_arrays(path: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
     """Write an .npz file in one piece. A cache that cannot be written costs time, not the turn: it is only logged."""
-    temporary = None
+    temporary: Path | None = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".tmp", delete=False) as file:
-            temporary = file.name
+            temporary = Path(file.name)
             np.savez(file, allow_pickle=False, **dict(arrays))
-        os.replace(temporary, path)
+        temporary.replace(path)
     except OSError as error:
         log.warning("cannot keep router cache %s (%s)", path, error)
-        if temporary and os.path.exists(temporary):
-            os.unlink(temporary)
+        if temporary is not None:
+            temporary.unlink(missing_ok=True)

@@ -1,0 +1,197 @@
+"""How often the router takes the right steps, how honest its confidences are, how long it needs.
+
+Data: JSONL rows `{"text", "has_image", "previous", "steps"}`; `steps` lists routes, by name or as objects with `route`.
+The router is called exactly as a turn calls it. Not covered here: whether the steps are then carried out well.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from conlora_agent.core.errors import DataError
+from conlora_agent.core.types import CLARIFY, Plan, Route, RouteQuery
+
+ECE_BINS = 10
+
+
+class RouterUnderTest(Protocol):
+    """A router that says which routes it knows."""
+
+    @property
+    def routes(self) -> Sequence[Route]:
+        """The routes it decides among."""
+
+    def plan(self, query: RouteQuery) -> Plan:
+        """Decide the steps of one turn."""
+
+
+class RouterRow(BaseModel):
+    """One turn with the routes it should take, in order."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    text: str = Field(min_length=1)
+    has_image: bool = False
+    previous: tuple[str, ...] = ()
+    steps: tuple[str, ...] = Field(min_length=1)
+
+    @field_validator("steps", mode="before")
+    @classmethod
+    def _names(cls, steps: Any) -> Any:
+        if not isinstance(steps, list | tuple):
+            return steps
+        return [step.get("route") if isinstance(step, dict) else step for step in steps]
+
+
+class Latency(BaseModel):
+    """Milliseconds a decision takes, encoding included."""
+
+    p50: float
+    p95: float
+
+
+class Miss(BaseModel):
+    """A row whose plan was not the expected one."""
+
+    text: str
+    has_image: bool
+    previous: tuple[str, ...]
+    expected: tuple[str, ...]
+    got: tuple[str, ...]
+    confidence: float
+
+
+class RouterReport(BaseModel):
+    """All figures are fractions 0..1; null where the data has no row that the figure is about."""
+
+    n: int
+    accuracy: float
+    """Share of rows whose whole plan is right."""
+    macro_f1: float
+    """Mean over the expected routes of the F1 of steps."""
+    oos_auroc: float | None
+    """How well the router tells rows that only `clarify` can serve from the others."""
+    ece: float
+    """Expected calibration error of the plan's confidence, ten bins."""
+    latency_ms: Latency
+    unregistered: tuple[str, ...] = ()
+    """Texts of rows that name a route which is not registered; they count as wrong."""
+    misses: tuple[Miss, ...] = ()
+
+
+def load_rows(path: Path) -> list[RouterRow]:
+    """Rows of a JSONL file. Raises DataError naming the line."""
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"cannot read {path} ({error})", "give a JSONL file") from error
+    rows = [_row(path, number, line) for number, line in enumerate(lines, start=1) if line.strip()]
+    if not rows:
+        raise DataError(f"{path} has no rows", 'write one {"text", "has_image", "previous", "steps"} a line')
+    return rows
+
+
+def evaluate_router(rows: Sequence[RouterRow], router: RouterUnderTest) -> RouterReport:
+    """Plan every row and compare. The first plan, which may fit the router, is not timed."""
+    if not rows:
+        raise DataError("no rows to evaluate", 'give at least one {"text", "has_image", "previous", "steps"} row')
+    router.plan(_query(rows[0]))
+    known = {route.name: route for route in router.routes}
+    plans, times = [], []
+    for row in rows:
+        began = time.perf_counter()
+        plans.append(router.plan(_query(row)))
+        times.append((time.perf_counter() - began) * 1000)
+    got = [tuple(step.route for step in plan.steps) for plan in plans]
+    registered = [set(row.steps) <= set(known) for row in rows]
+    right = np.array([r.steps == g and ok for r, g, ok in zip(rows, got, registered, strict=True)])
+    confidence = np.array([_plan_confidence(plan) for plan in plans])
+    unclear = np.array([row.steps == (CLARIFY,) for row in rows])
+    doubt = np.array([_doubt(plan, row, known) for plan, row in zip(plans, rows, strict=True)])
+    return RouterReport(
+        n=len(rows),
+        accuracy=float(right.mean()),
+        macro_f1=macro_f1([row.steps for row in rows], got),
+        oos_auroc=auroc(doubt, unclear),
+        ece=calibration_error(confidence, right),
+        latency_ms=Latency(p50=float(np.percentile(times, 50)), p95=float(np.percentile(times, 95))),
+        unregistered=tuple(row.text for row, ok in zip(rows, registered, strict=True) if not ok),
+        misses=tuple(_miss(row, g, c) for row, g, c, ok in zip(rows, got, confidence, right, strict=True) if not ok),
+    )
+
+
+def macro_f1(expected: Sequence[Sequence[str]], got: Sequence[Sequence[str]]) -> float:
+    """Mean F1 over the routes that are expected anywhere; a plan is a bag of steps."""
+    hits: Counter[str] = Counter()
+    wanted: Counter[str] = Counter()
+    made: Counter[str] = Counter()
+    for right, plan in zip(expected, got, strict=True):
+        wanted.update(right)
+        made.update(plan)
+        hits.update(Counter(right) & Counter(plan))
+    return float(np.mean([2 * hits[route] / (wanted[route] + made[route]) for route in wanted]))
+
+
+def auroc(scores: NDArray[np.float64], positive: NDArray[np.bool_]) -> float | None:
+    """Probability that a positive scores above a negative, ties counting half; None without both."""
+    if not positive.any() or positive.all():
+        return None
+    high, low = scores[positive][:, None], scores[~positive][None, :]
+    return float((high > low).mean() + 0.5 * (high == low).mean())
+
+
+def calibration_error(confidence: NDArray[np.float64], right: NDArray[np.bool_]) -> float:
+    """Mean distance of confidence and accuracy over equally wide bins, weighted by their rows."""
+    bins = np.minimum((confidence * ECE_BINS).astype(int), ECE_BINS - 1)
+    gaps = [(bins == b).mean() * abs(confidence[bins == b].mean() - right[bins == b].mean()) for b in np.unique(bins)]
+    return float(np.sum(gaps))
+
+
+def _query(row: RouterRow) -> RouteQuery:
+    return RouteQuery(text=row.text, has_image=row.has_image, previous=row.previous)
+
+
+def _plan_confidence(plan: Plan) -> float:
+    return float(np.prod([step.confidence for step in plan.steps]))
+
+
+def _doubt(plan: Plan, row: RouterRow, known: dict[str, Route]) -> float:
+    """One minus the probability of the likeliest route that could serve the row at all."""
+    able = [
+        c.confidence
+        for c in plan.candidates
+        if c.route != CLARIFY and (row.has_image or not (c.route in known and known[c.route].needs_image))
+    ]
+    return 1.0 - max(able, default=0.0)
+
+
+def _miss(row: RouterRow, got: tuple[str, ...], confidence: float) -> Miss:
+    return Miss(
+        text=row.text,
+        has_image=row.has_image,
+        previous=row.previous,
+        expected=row.steps,
+        got=got,
+        confidence=float(confidence),
+    )
+
+
+def _row(path: Path, number: int, line: str) -> RouterRow:
+    shape = 'write {"text", "has_image", "previous", "steps"}'
+    try:
+        return RouterRow.model_validate(json.loads(line))
+    except ValidationError as error:
+        first = error.errors()[0]
+        field = ".".join(str(part) for part in first["loc"])
+        raise DataError(f"{path.name}, line {number}: {field}: {first['msg']}", shape) from error
+    except ValueError as error:
+        raise DataError(f"{path.name}, line {number} is not JSON ({error})", shape) from error
