@@ -1,0 +1,146 @@
+"""Clip-art: emoji of four openly licensed sets, fetched with npm, rasterised once, then loaded from the cache.
+
+Sets and licences: openmoji (CC BY-SA 4.0), twemoji (CC BY 4.0), noto (Apache-2.0), fluent-emoji-flat (MIT). Three
+drawing styles train, the fourth is held out, so that a figure on it says how well unseen drawings are recognised.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import shutil
+import subprocess
+import tarfile
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from conlora_agent.core.errors import DataError, Failure
+from conlora_agent.training.draw.colours import dominant_colour
+from conlora_agent.training.draw.names import EMOJI
+
+Pixels = NDArray[np.uint8]
+
+SETS = {"openmoji": "1.2.29", "twemoji": "1.2.5", "noto": "1.2.9", "fluent-emoji-flat": "1.2.6"}
+"""npm packages `@iconify-json/<set>` and the versions drawn from."""
+TRAIN_STYLES = ("openmoji", "twemoji", "noto")
+HELDOUT_STYLES = ("fluent-emoji-flat",)
+SIDE = 192
+"""Side of a rasterised emoji, pixels."""
+
+
+@dataclass(frozen=True)
+class Sprite:
+    """One drawing of a named object: RGBA pixels cropped to what is visible, and its colour word if it has just one."""
+
+    name: str
+    style: str
+    pixels: Pixels
+    colour: str | None
+
+
+@dataclass(frozen=True)
+class Material:
+    """Sprites by name, of the styles asked for."""
+
+    sprites: dict[str, tuple[Sprite, ...]]
+
+    @classmethod
+    def load(cls, cache: Path, styles: tuple[str, ...] = TRAIN_STYLES) -> Material:
+        """Sprites of `styles`, fetched and rasterised into `cache` where missing.
+
+        Raises Failure when npm is needed and missing or fails, DataError when a package lacks a drawing.
+        """
+        found: dict[str, list[Sprite]] = {name: [] for name in EMOJI}
+        for style in styles:
+            path = cache / f"{style}-{SETS[style]}-{SIDE}.npz"
+            if not path.exists():
+                rasterise_set(style, fetch_set(style, cache), path)
+            for sprite in _read(path, style):
+                found[sprite.name].append(sprite)
+        return cls({name: tuple(sprites) for name, sprites in found.items()})
+
+
+def fetch_set(style: str, cache: Path) -> Path:
+    """The set's icons.json in `cache`, downloaded through npm when it is not there yet."""
+    target = cache / f"{style}-{SETS[style]}.json"
+    if target.exists():
+        return target
+    npm = shutil.which("npm")
+    if npm is None:
+        raise Failure(f"npm is needed to fetch the {style} drawings and is not installed", "install Node.js with npm")
+    cache.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=cache) as folder:
+        command = [npm, "pack", "--silent", f"@iconify-json/{style}@{SETS[style]}"]
+        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+        archives = list(Path(folder).glob("*.tgz"))
+        if done.returncode or not archives:
+            reason = (done.stderr.strip().splitlines() or ["no archive came"])[-1]
+            raise Failure(f"npm could not fetch the {style} drawings ({reason})", "check the network and try again")
+        with tarfile.open(archives[0]) as archive:
+            member = archive.extractfile("package/icons.json")
+            if member is None:
+                raise DataError(f"the {style} package holds no icons.json", "use the version named in material.py")
+            _write(target, member.read())
+    return target
+
+
+def rasterise_set(style: str, icons: Path, path: Path) -> None:
+    """Rasterise every emoji of names.EMOJI found in `icons` (an Iconify JSON file) into `path` (.npz)."""
+    content = json.loads(icons.read_text(encoding="utf-8"))
+    drawings: dict[str, Pixels] = {}
+    for name, emoji in EMOJI.items():
+        for k, one in enumerate(emoji):
+            drawings[f"{name}/{k}"] = rasterise(svg_of(content, one))
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, **drawings)
+    _write(path, buffer.getvalue())
+
+
+def svg_of(content: dict[str, object], emoji: str) -> str:
+    """The SVG document of one icon of an Iconify set. Raises DataError when the set has no such icon."""
+    icons, aliases = content.get("icons"), content.get("aliases", {})
+    if not isinstance(icons, dict) or not isinstance(aliases, dict):
+        raise DataError("not an Iconify icon set", "expected a JSON file with an 'icons' table")
+    icon = icons.get(emoji) or icons.get(aliases.get(emoji, {}).get("parent"))
+    if icon is None:
+        raise DataError(f"the icon set has no drawing {emoji!r}", "use the versions named in material.py")
+    width, height = (icon.get(k) or content.get(k) or 16 for k in ("width", "height"))
+    return (
+        '<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" '
+        f'viewBox="0 0 {width} {height}">{icon["body"]}</svg>'
+    )
+
+
+def rasterise(svg: str) -> Pixels:
+    """RGBA pixels of an SVG document, at most SIDE on the longer side, cropped to what is visible."""
+    import cairosvg
+    from PIL import Image
+
+    png = cairosvg.svg2png(bytestring=svg.encode(), output_width=SIDE, output_height=SIDE)
+    pixels = np.array(Image.open(io.BytesIO(png)).convert("RGBA"))
+    visible = pixels[..., 3] > 40
+    if not visible.any():
+        raise DataError("a drawing is empty", "use the versions named in material.py")
+    rows, columns = np.flatnonzero(visible.any(1)), np.flatnonzero(visible.any(0))
+    pixels = pixels[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+    # What cannot be seen still bleeds into the edge when the sprite is turned or scaled: give it the mean colour.
+    pixels[pixels[..., 3] == 0, :3] = pixels[pixels[..., 3] > 128][:, :3].mean(0).astype(np.uint8)
+    return pixels
+
+
+def _read(path: Path, style: str) -> list[Sprite]:
+    with np.load(path) as drawings:
+        pixels = {key: drawings[key] for key in drawings.files}
+    return [Sprite(k.rpartition("/")[0], style, p, dominant_colour(p[::4, ::4])) for k, p in pixels.items()]
+
+
+def _write(path: Path, content: bytes) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    temporary.write_bytes(content)
+    os.replace(temporary, path)
