@@ -1,0 +1,171 @@
+"""`task.toml`: what a task is. Parsing and validation, with errors that name the file, the key and the remedy.
+
+Not covered here: the folder around it (task.py) and the weights it points to (weights.py).
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+import string
+import tomllib
+from pathlib import Path, PurePosixPath
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from conlora_agent.core.errors import ManifestError
+from conlora_agent.core.types import CHAT, CLARIFY
+
+MANIFEST = "task.toml"
+MAX_BYTES = 64 * 1024
+RESERVED = (CHAT, CLARIFY, "auto", "base")
+"""Names that mean something else where a task's name is written."""
+
+Output = Literal["text", "boxes", "labels", "json"]
+
+
+def check_name(value: str) -> str:
+    """`value` when it may be the name of a task. Raises ValueError."""
+    if not re.fullmatch(r"[a-z][a-z0-9_]{0,39}", value):
+        raise ValueError("must be a lower-case letter followed by letters, digits or _ (at most 40)")
+    if value in RESERVED:
+        raise ValueError(f"must not be one of the reserved names {', '.join(RESERVED)}")
+    return value
+
+
+def _template(value: str) -> str:
+    """A prompt with at most the placeholder `{request}`; literal braces are doubled, as in `str.format`."""
+    try:
+        fields = [part[1:] for part in string.Formatter().parse(value) if part[1] is not None]
+    except ValueError as error:
+        raise ValueError(f"is not a template ({error}); write literal braces as {{{{ and }}}}") from error
+    if any(field != ("request", "", None) for field in fields):
+        raise ValueError("may contain {request} and no other placeholder; write literal braces as {{ and }}")
+    if not value.strip():
+        raise ValueError("must not be empty")
+    return value
+
+
+def _inside(value: str) -> str:
+    path = PurePosixPath(value)
+    if not path.parts or path.is_absolute() or ".." in path.parts or "\\" in value or ":" in value:
+        raise ValueError("must be a folder inside the task folder, such as 'nano'")
+    return value
+
+
+def _hub_id(value: str) -> str:
+    if not re.fullmatch(r"[\w-][\w.-]*/[\w-][\w.-]*", value, re.ASCII) or ".." in value:
+        raise ValueError("must be a hub id of the form owner/name")
+    return value
+
+
+Name = Annotated[str, AfterValidator(check_name)]
+Template = Annotated[str, Field(max_length=2000), AfterValidator(_template)]
+
+
+class _Table(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+class Prompts(_Table):
+    """What the model is told. The placeholder `{request}` stands for the user's words."""
+
+    picture: Template
+    """For a whole picture."""
+    region: Template | None = None
+    """For a region cut out of it; by default the same as for a picture."""
+
+
+class Source(_Table):
+    """Where a stack for one backbone is: `weights`, a folder beside the manifest, or `hub`, with its `revision`."""
+
+    weights: Annotated[str, AfterValidator(_inside)] | None = None
+    hub: Annotated[str, AfterValidator(_hub_id)] | None = None
+    revision: Annotated[str, Field(min_length=1, max_length=100)] | None = None
+
+    @model_validator(mode="after")
+    def _one_place(self) -> Source:
+        if (self.weights is None) == (self.hub is None):
+            raise ValueError(
+                "needs either weights (a folder) or hub (an id); leave the table out for a prompt-only task"
+            )
+        if self.revision is not None and self.hub is None:
+            raise ValueError("takes a revision only together with hub")
+        return self
+
+
+class Manifest(_Table):
+    """The content of a `task.toml`."""
+
+    name: Name
+    title: str = Field(min_length=1, max_length=60)
+    description: str = Field(min_length=1, max_length=200, pattern=r"^[^\r\n]+$")
+    """One line; also what a language model reads when it chooses among routes."""
+    needs_image: bool = True
+    routable: bool = True
+    """False for a stack that only the agent itself uses: the router never chooses it."""
+    output: Output = "text"
+    """How the model's text is read, see parsers.py."""
+    max_new_tokens: int = Field(default=96, ge=1, le=2048)
+    prompts: Prompts
+    backbones: dict[Name, Source] = Field(default_factory=dict)
+    """Per backbone its stack. A backbone that is not listed runs the prompt alone."""
+
+
+def read_manifest(folder: Path) -> Manifest:
+    """The manifest of a task folder. Raises ManifestError."""
+    path = folder / MANIFEST
+    return parse_manifest(read_text(path, MAX_BYTES), where=f"{folder.name}/{MANIFEST}")
+
+
+def parse_manifest(text: str, *, where: str = MANIFEST) -> Manifest:
+    """A manifest from TOML text; `where` names the file in errors. Raises ManifestError."""
+    try:
+        values = tomllib.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise ManifestError(f"{where} is not TOML ({error})", "correct that line") from error
+    try:
+        return Manifest.model_validate(values)
+    except ValidationError as error:
+        raise _explain(error, where) from error
+
+
+def read_text(path: Path, limit: int) -> str:
+    """A small UTF-8 file of a task folder. Raises ManifestError when there is none or it is not one."""
+    shown = f"{path.parent.name}/{path.name}"
+    if not path.is_file():
+        raise ManifestError(
+            f"there is no {path.name} in {path.parent}", "write one, or start with: conlora tasks new NAME"
+        )
+    try:
+        with path.open("rb") as stream:
+            data = stream.read(limit + 1)
+        if len(data) > limit:
+            raise ManifestError(f"{shown} is larger than {limit // 1024} KiB", "shorten it")
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise ManifestError(f"{shown} is not UTF-8 text (byte {error.start})", "save it as UTF-8") from error
+    except OSError as error:
+        raise ManifestError(f"{shown} cannot be read ({error.strerror})", "correct its permissions") from error
+
+
+def _explain(error: ValidationError, where: str) -> ManifestError:
+    """One line for the first problem; an unknown key names its near miss."""
+    first = error.errors()[0]
+    path = [str(part) for part in first["loc"] if part != "[key]"]
+    key = ".".join(path)
+    if first["type"] == "extra_forbidden":
+        known = _keys_at(path[:-1])
+        near = difflib.get_close_matches(path[-1], known, n=1)
+        remedy = f"did you mean {near[0]!r}?" if near else f"known keys here: {', '.join(known)}"
+        return ManifestError(f"{where} has an unknown key {key!r}", remedy)
+    if first["type"] == "missing":
+        return ManifestError(f"{where} lacks the key {key!r}", "add it")
+    problem = first["msg"].removeprefix("Value error, ")
+    return ManifestError(f"{where}: {key} {problem[:1].lower()}{problem[1:]}", f"correct {key!r}")
+
+
+def _keys_at(path: list[str]) -> list[str]:
+    tables: dict[str, Any] = {"": Manifest, "prompts": Prompts, "backbones": Source}
+    return list(tables[path[0] if path else ""].model_fields)

@@ -1,0 +1,214 @@
+"""All tasks there are: the built-in ones beside this file and the user's own, through the same loading path.
+
+What is on disk is looked at on every call, so a task that another process adds takes effect at once; a folder that did
+not change is not read again. Writes are atomic: a task folder is there whole or not at all.
+Not covered here: what routes clash with (`reserved` is given from above) and training a task's stack.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import tempfile
+import threading
+from collections.abc import Iterable
+from pathlib import Path
+
+from adapters.manifest import MANIFEST
+from adapters.scaffold import write_scaffold
+from adapters.task import EXAMPLES, Task, load_task
+from adapters.transfer import copy_task
+from conlora_agent.core.errors import BadInput, ConloraError, ManifestError, StorageError, UnknownName
+from conlora_agent.core.types import Route
+
+log = logging.getLogger(__name__)
+
+BUILTIN = Path(__file__).parent
+
+Stamp = tuple[tuple[int, int, int] | None, ...]
+
+
+class TaskRegistry:
+    """Finds, adds and removes tasks. Safe to call from several threads and processes."""
+
+    def __init__(
+        self, user_dir: Path, *, builtin_dir: Path = BUILTIN, reserved: Iterable[str] = (), offline: bool = False
+    ) -> None:
+        """`reserved`: names of other routes, which no task may take. `offline`: never fetch a stack from the hub."""
+        self.user_dir = user_dir
+        self._builtin_dir = builtin_dir
+        self._reserved = frozenset(reserved)
+        self._offline = offline
+        self._lock = threading.Lock()
+        self._known: dict[Path, tuple[Stamp, Task | ManifestError]] = {}
+
+    # -- looking ------------------------------------------------------------------------------------------------------
+
+    def names(self) -> tuple[str, ...]:
+        """Names of the tasks that can be used: built-in ones first, each group in alphabetical order."""
+        return tuple(task.name for task in self.all())
+
+    def all(self) -> tuple[Task, ...]:
+        """The tasks that can be used. Folders that break the contract are left out, see `problems`."""
+        return tuple(found for found in self._scan().values() if isinstance(found, Task))
+
+    def problems(self) -> dict[str, ManifestError]:
+        """What is wrong with the folders that cannot be used, by folder name."""
+        return {folder.name: found for folder, found in self._scan().items() if isinstance(found, ManifestError)}
+
+    def routes(self) -> list[Route]:
+        """The routable tasks as routes."""
+        return [task.route() for task in self.all() if task.manifest.routable]
+
+    def get(self, name: str) -> Task:
+        """The task of this name. Raises UnknownName, or the ManifestError of its broken folder."""
+        found = {folder.name: found for folder, found in reversed(self._scan().items())}.get(name)
+        if isinstance(found, ManifestError):
+            raise found
+        if found is None:
+            raise UnknownName.among("task", name, self.names())
+        return found
+
+    def check(self, name: str) -> list[str]:
+        """What is wrong with a task, one line each: its folder, its stacks, examples it shares with other tasks.
+
+        Raises UnknownName.
+        """
+        try:
+            task = self.get(name)
+        except ManifestError as error:
+            return [str(error)]
+        problems = []
+        for backbone in task.manifest.backbones:
+            try:
+                task.weights(backbone)
+            except ConloraError as error:
+                problems.append(str(error))
+        return problems + self._overlaps(task)
+
+    def _overlaps(self, task: Task) -> list[str]:
+        """Examples that another task has too: the router cannot tell the two apart by them."""
+        own = {_key(e.text, e.has_image, e.previous) for e in task.examples}
+        lines = []
+        for other in self.all():
+            shared = [e.text for e in other.examples if _key(e.text, e.has_image, e.previous) in own]
+            if other.name != task.name and shared:
+                lines.append(f"shares {len(shared)} routing examples with {other.name!r}, such as {shared[0]!r}")
+        return lines
+
+    # -- changing -----------------------------------------------------------------------------------------------------
+
+    def new(self, name: str, folder: Path | None = None) -> Path:
+        """Write the scaffold of a prompt-only task; it can be added once eight examples are in. Returns its folder.
+
+        `folder` is the folder to make, by default one called `name` in the current folder. Raises BadInput.
+        """
+        self._refuse_taken(name)
+        return write_scaffold(name, Path(name) if folder is None else folder)
+
+    def add(self, folder: Path) -> Task:
+        """Copy a task folder to the user's tasks; it takes effect at once, here and in other processes.
+
+        Raises ManifestError or WeightsError for a folder that breaks the contract, and for names already taken.
+        """
+        folder = folder.resolve()
+        name = load_task(folder).name
+        self._refuse_taken(name)
+        with self._staging() as staged:
+            work = Path(staged) / name
+            copy_task(folder, work)
+            task = load_task(work)
+            for backbone, source in task.manifest.backbones.items():
+                if source.weights:
+                    task.weights(backbone)
+            try:
+                os.replace(work, self.user_dir / name)
+            except OSError as error:
+                raise StorageError(f"the task {name!r} cannot be stored ({error.strerror})", "try again") from error
+        return self.get(name)
+
+    def remove(self, name: str) -> None:
+        """Delete one of the user's tasks, a broken one too. Raises UnknownName, or BadInput for a built-in task."""
+        folder = self.user_dir / name
+        if folder not in self._scan():
+            self.get(name)
+            raise BadInput(f"{name!r} is a built-in task and stays", "remove only tasks that you added")
+        with self._staging() as staged:
+            try:
+                os.replace(folder, Path(staged) / name)
+            except OSError as error:
+                raise StorageError(f"the task {name!r} cannot be removed ({error.strerror})", "try again") from error
+
+    def _refuse_taken(self, name: str) -> None:
+        if name in self._reserved:
+            raise ManifestError(f"{name!r} is the name of another route", "choose another name")
+        for folder in self._scan():
+            if folder.name == name:
+                owner = "built-in" if folder.parent == self._builtin_dir else "one of yours"
+                remedy = "choose another name" if owner == "built-in" else f"first run: conlora tasks remove {name}"
+                raise ManifestError(f"a task named {name!r} exists already ({owner})", remedy)
+
+    def _staging(self) -> tempfile.TemporaryDirectory[str]:
+        """A hidden folder beside the tasks, on the same file system; gone when left, with whatever is in it."""
+        try:
+            self.user_dir.mkdir(parents=True, exist_ok=True)
+            return tempfile.TemporaryDirectory(prefix=".", dir=self.user_dir)
+        except OSError as error:
+            raise StorageError(f"{self.user_dir} cannot be written ({error.strerror})", "set CONLORA_HOME") from error
+
+    # -- reading the disk ---------------------------------------------------------------------------------------------
+
+    def _scan(self) -> dict[Path, Task | ManifestError]:
+        """Every task folder with its task or what is wrong with it. Built-in ones come first and win a clash."""
+        builtin, own = _task_folders(self._builtin_dir, with_manifest=True), _task_folders(self.user_dir)
+        taken = {folder.name for folder in builtin} | self._reserved
+        with self._lock:
+            found = {folder: self._load(folder, builtin=True) for folder in builtin}
+            for folder in own:
+                if folder.name in taken:
+                    found[folder] = ManifestError(f"the name of {folder} is taken by another route", "rename the task")
+                else:
+                    found[folder] = self._load(folder, builtin=False)
+            self._known = {folder: self._known[folder] for folder in found if folder in self._known}
+            return found
+
+    def _load(self, folder: Path, *, builtin: bool) -> Task | ManifestError:
+        stamp = _stamp(folder)
+        known = self._known.get(folder)
+        if known is None or known[0] != stamp:
+            known = self._known[folder] = (stamp, self._read(folder, builtin=builtin))
+        return known[1]
+
+    def _read(self, folder: Path, *, builtin: bool) -> Task | ManifestError:
+        try:
+            task = load_task(folder, builtin=builtin, offline=self._offline)
+            if task.name != folder.name:
+                raise ManifestError(f"the task in {folder} is named {task.name!r}", "give folder and task one name")
+        except ManifestError as error:
+            log.warning("task left out: %s", error)
+            return error
+        return task
+
+
+def _task_folders(parent: Path, *, with_manifest: bool = False) -> list[Path]:
+    if not parent.is_dir():
+        return []
+    folders = (p for p in sorted(parent.iterdir()) if p.is_dir() and not p.name.startswith((".", "__")))
+    return [p for p in folders if not with_manifest or (p / MANIFEST).is_file()]
+
+
+def _stamp(folder: Path) -> Stamp:
+    """Changes whenever manifest or examples are written."""
+    return tuple(_file_stamp(folder / name) for name in (MANIFEST, EXAMPLES))
+
+
+def _file_stamp(path: Path) -> tuple[int, int, int] | None:
+    try:
+        stat = path.stat()
+    except OSError:
+        return None
+    return stat.st_mtime_ns, stat.st_size, stat.st_ino
+
+
+def _key(text: str, has_image: bool, previous: tuple[str, ...]) -> tuple[str, bool, tuple[str, ...]]:
+    return " ".join(text.lower().split()), has_image, previous
