@@ -61,15 +61,15 @@ def fit_classifier(routes: Sequence[Route], turns: Sequence[TrainingTurn], encod
     labels = np.array([table.index(t.route) for t in turns], dtype=np.intp)
     weights = turn_weights(turns)
     fold = np.array([fold_of(t.message) for t in turns])
+    final = fit_head(x, labels, len(table.names), weights)
     heads: list[LinearHead] = []
     logits = np.zeros((len(turns), len(table.names)))
     for number in range(FOLDS):
         seen, unseen = np.flatnonzero(fold != number), np.flatnonzero(fold == number)
-        heads.append(fit_head(x[seen], labels[seen], len(table.names), weights[seen]))
+        heads.append(fit_head(x[seen], labels[seen], len(table.names), weights[seen], start=final))
         logits[unseen] = heads[-1].logits(x[unseen])
     written = np.array([t.written for t in turns])
     calibration = _calibrate(logits[written], labels[written], table)
-    final = fit_head(x, labels, len(table.names), weights)
     without = tuple(Classifier(table, head, calibration) for head in heads)
     return CrossFitted(Classifier(table, final, calibration), without, encode)
 

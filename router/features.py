@@ -11,17 +11,21 @@ import re
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from conlora_agent.core.types import RouteQuery
 
-Array = NDArray[np.float64]
+Array = NDArray[np.floating[Any]]
 
 FOCUS_KINDS = ("picture", "region", "text", "value", "request")
 RELATIONS = ("last", "earlier", "needs_image")
 EARLIER_TURNS = 4
+TEXT_SCALE = 1.5
+OTHER_SCALE = 0.3
+"""Text against everything else: under one penalty, a feature's scale is how much the fit may lean on it."""
 SURFACE_SIZE = 10
 STATE_SIZE = 3 + len(FOCUS_KINDS)
 
@@ -51,7 +55,7 @@ class RouteTable:
 
 @dataclass(frozen=True)
 class Features:
-    """`rows` (turns, features) and `relations` (relation, turns, routes), both float64."""
+    """`rows` float32 (turns, features) and `relations` float32 (relation, turns, routes)."""
 
     rows: Array
     relations: Array
@@ -65,8 +69,9 @@ def features(queries: Sequence[RouteQuery], vectors: NDArray[np.float32], table:
     surface = np.array([surface_features(q.text) for q in queries]).reshape(len(queries), SURFACE_SIZE)
     state = np.array([_state(q) for q in queries]).reshape(len(queries), STATE_SIZE)
     previous = np.array([_previous(q, table) for q in queries]).reshape(len(queries), len(table.names))
-    rows = np.concatenate([vectors.astype(np.float64), surface, state, previous], axis=1)
-    return Features(rows, np.stack([_relations(q, table) for q in queries], axis=1))
+    others = np.concatenate([surface, state, previous], axis=1)
+    rows = np.concatenate([vectors * TEXT_SCALE, others * OTHER_SCALE], axis=1, dtype=np.float32)
+    return Features(rows, np.stack([_relations(q, table) for q in queries], axis=1, dtype=np.float32))
 
 
 def surface_features(text: str) -> list[float]:

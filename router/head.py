@@ -32,28 +32,37 @@ class LinearHead:
 
 
 def fit_head(
-    x: Features, labels: NDArray[np.intp], routes: int, sample_weights: Array, *, l2: float = L2
+    x: Features,
+    labels: NDArray[np.intp],
+    routes: int,
+    sample_weights: Array,
+    *,
+    l2: float = L2,
+    start: LinearHead | None = None,
 ) -> LinearHead:
-    """Fit on turns with the route positions `labels` (turns,). Needs scipy."""
+    """Fit on turns with the route positions `labels` (turns,). Needs scipy.
+
+    The loss is convex, so `start` decides how soon the fit is done, not where it ends.
+    """
     from scipy.optimize import minimize
 
     rows, relations = _with_bias(x.rows), x.relations
     width, kinds = rows.shape[1], relations.shape[0]
-    share = (sample_weights / sample_weights.sum())[:, None]  # (turns, 1)
-    target = np.eye(routes)[labels]  # (turns, routes)
+    share = (sample_weights / sample_weights.sum()).astype(np.float32)[:, None]  # (turns, 1)
+    target = np.eye(routes, dtype=np.float32)[labels]  # (turns, routes)
 
     def loss(flat: Array) -> tuple[float, Array]:
-        weights, shared = _unpack(flat, width, routes, kinds)
+        weights, shared = _unpack(flat.astype(np.float32), width, routes, kinds)
         log_p = _log_softmax(_logits(rows, relations, weights, shared))
         error = (np.exp(log_p) - target) * share  # (turns, routes)
-        to_weights = rows.T @ error + 2 * l2 * weights
-        to_shared = (relations * error).sum(2) @ rows + 2 * l2 * shared
-        value = -(log_p * target * share).sum() + l2 * (flat**2).sum()
-        return float(value), np.concatenate([to_weights.ravel(), to_shared.ravel()])
+        to_weights, to_shared = rows.T @ error, (relations * error).sum(2) @ rows
+        value = -np.sum(log_p * target * share, dtype=np.float64) + l2 * np.dot(flat, flat)
+        gradient = np.concatenate([to_weights.ravel(), to_shared.ravel()]) + 2 * l2 * flat
+        return float(value), gradient
 
-    start = np.zeros(width * (routes + kinds))
-    found = minimize(loss, start, jac=True, method="L-BFGS-B", options={"maxiter": ITERATIONS, "ftol": 1e-7})
-    return LinearHead(*_unpack(found.x, width, routes, kinds))
+    first = np.zeros(width * (routes + kinds)) if start is None else _pack(start)
+    found = minimize(loss, first, jac=True, method="L-BFGS-B", options={"maxiter": ITERATIONS, "gtol": 1e-5})
+    return LinearHead(*_unpack(found.x.astype(np.float32), width, routes, kinds))
 
 
 def softmax(logits: Array) -> Array:
@@ -73,10 +82,14 @@ def _logits(rows: Array, relations: Array, weights: Array, shared: Array) -> Arr
     return result
 
 
+def _pack(head: LinearHead) -> Array:
+    return np.concatenate([head.weights.ravel(), head.shared.ravel()]).astype(np.float64)
+
+
 def _unpack(flat: Array, width: int, routes: int, kinds: int) -> tuple[Array, Array]:
     cut = width * routes
     return flat[:cut].reshape(width, routes), flat[cut:].reshape(kinds, width)
 
 
 def _with_bias(rows: Array) -> Array:
-    return np.concatenate([rows, np.ones((len(rows), 1))], axis=1)
+    return np.concatenate([rows, np.ones((len(rows), 1), np.float32)], axis=1)

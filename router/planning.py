@@ -107,7 +107,7 @@ def cut_features(left: Part, right: Part, border: Border, table: RouteTable) -> 
         float("then" in border.mark or "also" in border.mark),
         float(has_anaphora(right.text)),
     ]
-    return np.concatenate([left.vector, right.vector, np.array(scalars)]).astype(np.float64)
+    return np.concatenate([left.vector, right.vector, np.array(scalars)]).astype(np.float32)
 
 
 def use_features(earlier: PartStep, later: PartStep, distance: int) -> Array:
@@ -121,12 +121,12 @@ def use_features(earlier: PartStep, later: PartStep, distance: int) -> Array:
         *(float(earlier.kind == kind) for kind in KINDS),
         *(float(later.kind == kind) for kind in KINDS),
     ]
-    return np.concatenate([earlier.vector * 0.5, later.vector, np.array(scalars)]).astype(np.float64)
+    return np.concatenate([earlier.vector * 0.5, later.vector, np.array(scalars)]).astype(np.float32)
 
 
 def as_features(rows: Array) -> Features:
     """Rows for a head without relations."""
-    return Features(rows, np.zeros((0, len(rows), 2)))
+    return Features(rows, np.zeros((0, len(rows), 2), np.float32))
 
 
 def _yes(head: LinearHead, row: Array) -> float:

@@ -41,7 +41,7 @@ class KnownVectors:
         self._grown = False
 
     def encode(self, texts: Sequence[str]) -> Vectors:
-        """Unit vectors, float32 (len(texts), dimension)."""
+        """Vectors, float32 (len(texts), dimension)."""
         if self._known is None:
             self._known = self._read()
         keys = [digest(text) for text in texts]
