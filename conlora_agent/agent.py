@@ -1,0 +1,246 @@
+"""Agent: the public face. One object, safe to call from several threads; everything heavy is loaded when needed.
+
+    with Agent() as agent:
+        result = agent.ask("where is the blue book?", image=Path("table.png"))
+        for event in agent.stream("what is written on it?", thread=result.thread): ...
+
+Not covered here: what happens in a turn (graph, nodes) and how it is shown (apps).
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+from conlora_agent.core.errors import UnknownName
+from conlora_agent.core.protocols import Backbone, Router
+from conlora_agent.core.types import CHAT, CLARIFY, Event, Finished, Focus, Plan, Route, RouteQuery, TurnResult
+from conlora_agent.memory.database import Database
+from conlora_agent.memory.decoding import read_picture_file
+from conlora_agent.memory.leases import Leases
+from conlora_agent.memory.pictures import PictureStore
+from conlora_agent.memory.threads import ThreadStore, check_thread_id, new_thread_id
+from conlora_agent.models import Models, Progress
+from conlora_agent.settings import Settings
+
+if TYPE_CHECKING:
+    from adapters.registry import TaskRegistry
+    from conlora_agent.memory.saver import TurnSaver
+    from tools.registry import ToolRegistry
+
+DATABASE = "threads.db"
+PICTURES = "pictures"
+TASKS = "tasks"
+
+
+class Agent:
+    """Chats about pictures. Attributes: `settings`, `tasks`, `tools`, `threads`, `pictures`, `models`."""
+
+    def __init__(
+        self,
+        settings: Settings | None = None,
+        *,
+        backbone: Backbone | None = None,
+        router: Router | None = None,
+        tasks: TaskRegistry | None = None,
+        tools: ToolRegistry | None = None,
+        on_progress: Progress | None = None,
+    ) -> None:
+        """`on_progress` is handed to the backbone's first-use assembly. Raises SettingsError."""
+        self.settings = settings or Settings.load()
+        self.tools = tools or _default_tools(self.settings)
+        self.tasks = tasks or _default_tasks(self.settings, self.tools)
+        self.models = Models(self.settings, backbone, on_progress)
+        self._database = Database(self.settings.home / DATABASE)
+        self._leases = Leases(self._database)
+        self.pictures = PictureStore(
+            self._database, self.settings.home / PICTURES, max_pixels=self.settings.max_picture_pixels
+        )
+        self.threads = ThreadStore(self._database, self._leases, self.pictures)
+        self._router = router
+        self._fitted_for: tuple[Route, ...] | None = None
+        self._graph: Any = None
+        self._saver: TurnSaver | None = None
+        self._lock = threading.RLock()
+
+    # -- turns --------------------------------------------------------------------------------------------------------
+
+    def ask(
+        self,
+        text: str,
+        *,
+        image: Path | str | bytes | None = None,
+        thread: str | None = None,
+        task: str | None = None,
+        on_event: Callable[[Event], None] | None = None,
+    ) -> TurnResult:
+        """One turn. `image`: path or bytes of a picture. `thread`: its id, a new one when None or not yet there.
+        `task`: the route to take instead of the router's. `on_event` is told every event; raising from it cancels.
+
+        Raises BadInput (nothing was written), ThreadBusy, StorageError.
+        """
+        with closing(self.stream(text, image=image, thread=thread, task=task)) as events:
+            for event in events:
+                if on_event is not None:
+                    on_event(event)
+                if isinstance(event, Finished):
+                    return event.result
+        raise AssertionError("a turn ends with Finished or an error")
+
+    def stream(
+        self,
+        text: str,
+        *,
+        image: Path | str | bytes | None = None,
+        thread: str | None = None,
+        task: str | None = None,
+    ) -> Iterator[Event]:
+        """The events of one turn as they happen, `Finished` last. Closing the iterator earlier rolls the turn back.
+
+        Arguments and errors as for `ask`.
+        """
+        thread = check_thread_id(thread) if thread is not None else new_thread_id()
+        routes = self._routes(chosen=task)
+        data = image if image is None or isinstance(image, bytes) else read_picture_file(Path(image))
+        return self._run({"text": text, "picture": data, "task": task}, thread, routes)
+
+    def route(
+        self,
+        text: str,
+        *,
+        has_image: bool = False,
+        previous: Sequence[str] = (),
+        thread: str | None = None,
+    ) -> Plan:
+        """What the router makes of a message, without a turn. With `thread`, its state is added to what is given."""
+        from conlora_agent.ingest import clean_text
+        from conlora_agent.prompts import previous_routes
+
+        state = self.state(thread) if thread is not None else {}
+        focus = Focus.model_validate(state["focus"]) if state.get("focus") else Focus()
+        query = RouteQuery(
+            text=clean_text(text, max_chars=self.settings.max_text_chars),
+            has_image=has_image or focus.picture is not None,
+            previous=(*previous_routes(state.get("window", [])), *previous),
+            focus=focus.kinds,
+        )
+        return self._ready_router().plan(query)
+
+    def state(self, thread: str) -> dict[str, Any]:
+        """What a thread keeps between turns: `window`, `summary`, `focus`, `pending`; empty for a new thread."""
+        self._ready_graph()
+        assert self._saver is not None
+        return self._saver.state(check_thread_id(thread))
+
+    def routes(self) -> tuple[Route, ...]:
+        """Every route that the router may choose now, tasks first."""
+        return tuple(self._routes().values())
+
+    def close(self) -> None:
+        """Let go of the model."""
+        self.models = Models(self.settings)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    # -- one turn -----------------------------------------------------------------------------------------------------
+
+    def _run(self, turn: dict[str, Any], thread: str, routes: dict[str, Route]) -> Iterator[Event]:
+        from conlora_agent.state import TurnContext
+
+        graph, cancelled = self._ready_graph(), threading.Event()
+        with self._leases.hold(thread) as token:
+            context = TurnContext(
+                thread=thread,
+                settings=self.settings,
+                router=self._ready_router(),
+                routes=routes,
+                tasks=self.tasks,
+                tools=self.tools,
+                pictures=self.pictures,
+                models=self.models,
+                holder=token,
+                cancelled=cancelled,
+            )
+            config = {
+                "configurable": {"thread_id": thread, "lease": token},
+                "recursion_limit": self.settings.max_steps + 10,
+            }
+            events = graph.stream(turn, config, context=context, stream_mode="custom", durability="exit")
+            finished: Event | None = None
+            try:
+                for event in events:
+                    if isinstance(event, Finished):
+                        finished = event  # announced once the turn is committed, which is when the graph has ended
+                    else:
+                        yield event
+            finally:
+                cancelled.set()
+                events.close()
+                self.pictures.release(token)
+        if finished is not None:
+            yield finished
+
+    def _ready_graph(self) -> Any:
+        with self._lock:
+            if self._graph is None:
+                from conlora_agent.graph import build_graph
+                from conlora_agent.memory.saver import TurnSaver
+
+                self._saver = TurnSaver(self._database)
+                self._graph = build_graph(self._saver)
+            return self._graph
+
+    # -- routes -------------------------------------------------------------------------------------------------------
+
+    def _routes(self, chosen: str | None = None) -> dict[str, Route]:
+        """All routes by name, the chosen one included even where it is not routable. Raises UnknownName for it."""
+        from router import builtin_routes
+
+        found = {route.name: route for route in (*self.tasks.routes(), *self.tools.routes(), *builtin_routes())}
+        if chosen is not None and (chosen not in found or chosen == CLARIFY):
+            if chosen not in self.tasks.names():
+                raise UnknownName.among("task", chosen, [*self.tasks.names(), *self.tools.names(), CHAT])
+            found[chosen] = self.tasks.get(chosen).route()
+        return found
+
+    def _ready_router(self) -> Router:
+        """The router, told about the routes when they changed."""
+        routes = self.routes()
+        with self._lock:
+            if self._router is None:
+                self._router = _default_router(self.settings, routes)
+            elif routes != self._fitted_for:
+                self._router.refit(routes)
+            self._fitted_for = routes
+            return self._router
+
+
+def _default_tools(settings: Settings) -> ToolRegistry:
+    from tools.registry import default_tools
+
+    return default_tools(
+        timeout_s=settings.http_timeout_s, offline=settings.offline, wikipedia_url=settings.wikipedia_url
+    )
+
+
+def _default_tasks(settings: Settings, tools: ToolRegistry) -> TaskRegistry:
+    from adapters.registry import TaskRegistry
+
+    return TaskRegistry(settings.home / TASKS, reserved=tools.names(), offline=settings.offline)
+
+
+def _default_router(settings: Settings, routes: Sequence[Route]) -> Router:
+    if settings.router == "fixed":
+        from router.fixed import FixedRouter
+
+        return FixedRouter(next(route for route in routes if route.name == CHAT))
+    from router.embedding import EmbeddingRouter
+
+    return EmbeddingRouter(routes, cache_dir=settings.cache, clarify_threshold=settings.clarify_threshold)

@@ -1,0 +1,63 @@
+"""Wording: what a step found, and the answer of a turn made from its steps.
+
+Not covered here: the wording of tools' results, which each tool gives itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from conlora_agent.core.types import Plan, Region, Step
+
+WEAK = 0.4
+"""Answers about a picture below this confidence say that they are not sure."""
+
+
+def found(phrase: str, regions: Sequence[Region]) -> str:
+    """What a search on a picture found, with its scores: "I found the blue book (86%)."."""
+    scores = [f"{region.score:.0%}" for region in regions if region.score is not None]
+    shown = f" ({', '.join(scores)})" if scores else ""
+    if len(regions) == 1:
+        return f"I found {phrase}{shown}."
+    return f"I found {len(regions)} places for {phrase}{shown}."
+
+
+def not_found(phrase: str) -> str:
+    """What is said when the thing is not there."""
+    return f"I can't see {phrase} in the picture."
+
+
+def compose(plan: Plan, steps: Sequence[Step]) -> str:
+    """The answer of a turn: the steps' texts in order, failures explained, and what the step budget left undone."""
+    parts = [_said(step) for step in steps if not _asks(step)]
+    asked = [step.text for step in steps if step.kind == "clarify"]
+    left = plan.steps[len(steps) :]
+    if left:
+        requests = ", ".join(f"“{step.request}”" for step in left)
+        parts.append(
+            f"I stopped after {len(steps)} steps, the most I may take in one turn. Not done: {requests}. "
+            "Ask for the rest in a new message."
+        )
+    return "\n".join(part for part in (*parts, *asked) if part)
+
+
+def confidence(steps: Sequence[Step]) -> float | None:
+    """How sure the answer is, 0..1: the least, over the steps that answered, of route confidence times answer
+    confidence. None when no step answered (the turn ended in a question or failed).
+
+    A step's own answer confidence is the geometric mean of its tokens' probabilities; for boxes the least of their
+    scores; 1 for a tool.
+    """
+    sure = [step.confidence * step.answer_confidence for step in steps if step.answer_confidence is not None]
+    return min(sure) if sure else None
+
+
+def _asks(step: Step) -> bool:
+    return step.status == "needs_input" or step.kind == "clarify"
+
+
+def _said(step: Step) -> str:
+    if step.status in ("failed", "unavailable"):
+        return f"I could not do that ({step.route}): {step.error}"
+    weak = step.kind == "task" and step.answer_confidence is not None and step.answer_confidence < WEAK
+    return f"I'm not sure: {step.text}" if weak else step.text

@@ -1,0 +1,89 @@
+"""What the rooms ask of one another, as Protocols, so that none imports the room above it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+from conlora_agent.core.types import Message, Plan, Route, RouteQuery, Usage
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+
+@dataclass(frozen=True)
+class GenerateRequest:
+    """One generation. Prompt layout: `history` with adapters off, then picture, `instruction` with the stack on."""
+
+    instruction: str
+    """The last user message, rendered from the task's prompt template (or the user's words for `chat`)."""
+    history: Sequence[Message] = ()
+    picture: Image | None = None
+    """EXIF-upright RGB picture, or the region of it to look at."""
+    picture_key: str | None = None
+    """What vision caches are keyed by: the content hash, plus the region where one was cut out."""
+    stack: str | None = None
+    """Task whose LoRAs are active from the picture on; None keeps adapters off."""
+    max_new_tokens: int = 128
+    on_token: Callable[[str], None] | None = None
+    """Called with each piece of text as it is made. Raising from it stops the generation."""
+
+
+@dataclass(frozen=True)
+class Piece:
+    """One generated token's text and the probability the model gave it."""
+
+    text: str
+    probability: float
+
+
+@dataclass(frozen=True)
+class Generation:
+    """What came out. `pieces` concatenate to the text before stripping."""
+
+    text: str
+    pieces: Sequence[Piece] = ()
+    usage: Usage = field(default_factory=Usage)
+
+    @property
+    def confidence(self) -> float | None:
+        """Geometric mean of the token probabilities, None when the backbone reports none."""
+        if not self.pieces:
+            return None
+        product = 1.0
+        for piece in self.pieces:
+            product *= max(piece.probability, 1e-9) ** (1 / len(self.pieces))
+        return product
+
+
+class Backbone(Protocol):
+    """The shared vision-language model with its resident stacks. Safe to call from several threads."""
+
+    name: str
+    revision: str
+    box_range: int
+    """Boxes are written by the model as integers 0..box_range-1, x0 y0 x1 y1."""
+
+    def attach(self, stack: str, folder: Path) -> None:
+        """Make the PEFT weights in `folder` available under the name `stack`. Raises WeightsError."""
+
+    def detach(self, stack: str) -> None:
+        """Forget a stack; unknown names are ignored."""
+
+    def stacks(self) -> tuple[str, ...]:
+        """Names of the attached stacks."""
+
+    def generate(self, request: GenerateRequest) -> Generation:
+        """Answer greedily. Raises UnknownName for a stack that is not attached, BackboneError when it cannot run."""
+
+
+class Router(Protocol):
+    """Decides which routes a turn takes."""
+
+    def plan(self, query: RouteQuery) -> Plan:
+        """A plan of one or more steps, with calibrated confidences."""
+
+    def refit(self, routes: Sequence[Route]) -> None:
+        """Take this set of routes from now on."""

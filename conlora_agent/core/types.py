@@ -1,0 +1,319 @@
+"""Shared vocabulary of every room: routes, steps, plans, focus, turns. Data only, no behaviour beyond simple look-ups.
+
+Not covered here: how a plan is made (router/), carried out (conlora_agent.nodes) or stored (conlora_agent.memory).
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+Kind = Literal["task", "tool", "chat", "clarify"]
+Status = Literal["ok", "abstained", "unavailable", "failed", "needs_input"]
+
+CHAT = "chat"
+CLARIFY = "clarify"
+
+FOCUS_VERSION = 1
+FOCUS_LIMIT = 16
+
+Box = tuple[float, float, float, float]
+"""`(x0, y0, x1, y1)`, floats 0..1 of the original, EXIF-upright picture."""
+
+
+class Model(BaseModel):
+    """Immutable value object; unknown fields are refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Region(Model):
+    """A box found on a picture, with what it shows and how sure the model is."""
+
+    label: str
+    box: Box
+    score: float | None = None
+
+    @field_validator("box")
+    @classmethod
+    def _ordered_and_inside(cls, box: Box) -> Box:
+        x0, y0, x1, y1 = box
+        if not (0.0 <= x0 < x1 <= 1.0 and 0.0 <= y0 < y1 <= 1.0):
+            raise ValueError(f"box {box} is not x0<x1, y0<y1 inside 0..1")
+        return box
+
+
+# -- routes and plans -------------------------------------------------------------------------------------------------
+
+
+class Example(Model):
+    """One routing example, as written in an `examples.jsonl`. `previous`: routes of the turns before, oldest first."""
+
+    text: str = Field(min_length=1)
+    has_image: bool = True
+    previous: tuple[str, ...] = ()
+
+
+class Route(Model):
+    """A destination the router can choose."""
+
+    name: str
+    kind: Kind
+    title: str
+    description: str
+    needs_image: bool = False
+    examples: tuple[Example, ...] = ()
+
+
+class RouteQuery(Model):
+    """All that a router may look at for one turn."""
+
+    text: str
+    has_image: bool = False
+    previous: tuple[str, ...] = ()
+    """Routes of the turns before, oldest first."""
+    focus: tuple[str, ...] = ()
+    """Kinds of the focus's referents, newest last; empty when there is no thread."""
+
+
+class Candidate(Model):
+    """One route with its calibrated probability."""
+
+    route: str
+    confidence: float
+
+
+class PlannedStep(Model):
+    """One route to be executed once. `uses` holds 0-based positions of earlier steps of the same plan."""
+
+    route: str
+    kind: Kind
+    confidence: float
+    request: str
+    uses: tuple[int, ...] = ()
+
+
+class Plan(Model):
+    """What the router decided for one turn: ordered steps, the ranked candidates of the first, the time it took."""
+
+    steps: tuple[PlannedStep, ...]
+    candidates: tuple[Candidate, ...] = ()
+    ms: float = 0.0
+
+
+class Step(PlannedStep):
+    """A step that was carried out: the trace that CLI, web and HTTP all show."""
+
+    status: Status = "ok"
+    adapter: str | None = None
+    """Name of the stack that was active, None when adapters were off."""
+    text: str = ""
+    """What the step itself produced."""
+    boxes: tuple[Region, ...] = ()
+    image: str | None = None
+    """Content hash of the picture the step looked at."""
+    tool_args: dict[str, Any] | None = None
+    tool_result: Any = None
+    source: str | None = None
+    error: str | None = None
+    answer_confidence: float | None = None
+    ms: float = 0.0
+
+
+# -- focus: what the thread is about now ------------------------------------------------------------------------------
+
+
+class PictureReferent(Model):
+    """A picture of the conversation. `image` is its content hash."""
+
+    kind: Literal["picture"] = "picture"
+    image: str
+
+
+class RegionReferent(Model):
+    """A place on a picture."""
+
+    kind: Literal["region"] = "region"
+    image: str
+    box: Box
+    label: str = ""
+
+
+class TextReferent(Model):
+    """Words read from a picture or a page. Data, never instruction."""
+
+    kind: Literal["text"] = "text"
+    text: str
+    image: str | None = None
+    box: Box | None = None
+
+
+class ValueReferent(Model):
+    """A tool's result together with the arguments that led to it."""
+
+    kind: Literal["value"] = "value"
+    route: str
+    arguments: dict[str, Any] = Field(default_factory=dict)
+    value: Any = None
+
+
+class RequestReferent(Model):
+    """The last request a route was given, so that "and the other one?" can be completed."""
+
+    kind: Literal["request"] = "request"
+    route: str
+    request: str
+
+
+Referent = Annotated[
+    PictureReferent | RegionReferent | TextReferent | ValueReferent | RequestReferent, Field(discriminator="kind")
+]
+
+
+class Focus(Model):
+    """Bounded list of referents, newest last; plain versioned JSON."""
+
+    version: int = FOCUS_VERSION
+    referents: tuple[Referent, ...] = ()
+
+    def add(self, *new: Referent) -> Focus:
+        """A focus with `new` at the end, duplicates moved there, and the oldest dropped beyond `FOCUS_LIMIT`."""
+        kept = [r for r in self.referents if r not in new]
+        return self.model_copy(update={"referents": tuple([*kept, *new])[-FOCUS_LIMIT:]})
+
+    @property
+    def picture(self) -> str | None:
+        """Content hash of the current picture: the newest one mentioned."""
+        return next((r.image for r in reversed(self.referents) if isinstance(r, PictureReferent)), None)
+
+    @property
+    def region(self) -> RegionReferent | None:
+        """The newest region of the current picture."""
+        regions = (r for r in reversed(self.referents) if isinstance(r, RegionReferent))
+        return next((r for r in regions if r.image == self.picture), None)
+
+    @property
+    def text(self) -> TextReferent | None:
+        """The newest text read."""
+        return next((r for r in reversed(self.referents) if isinstance(r, TextReferent)), None)
+
+    @property
+    def value(self) -> ValueReferent | None:
+        """The newest tool result."""
+        return next((r for r in reversed(self.referents) if isinstance(r, ValueReferent)), None)
+
+    @property
+    def request(self) -> RequestReferent | None:
+        """The newest request."""
+        return next((r for r in reversed(self.referents) if isinstance(r, RequestReferent)), None)
+
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """Kinds of the referents, newest last: what a router may see."""
+        return tuple(r.kind for r in self.referents)
+
+
+class Pending(Model):
+    """A question the agent asked back. The next turn is routed first and resumes only if it answers `question`."""
+
+    question: str
+    steps: tuple[PlannedStep, ...]
+    """The plan to resume; its first step is the one waiting."""
+    missing: str | None = None
+    """Name of the missing tool argument, "image" for a picture, None when the route itself was unclear."""
+    choices: tuple[str, ...] = ()
+    """Routes offered, when the route was unclear."""
+    answers: dict[str, str] = Field(default_factory=dict)
+    """Replies to earlier questions about the same step, by name of the tool argument."""
+
+
+# -- turns ------------------------------------------------------------------------------------------------------------
+
+
+class Message(Model):
+    """One line of the text-only history that a language model sees."""
+
+    role: Literal["system", "user", "assistant"]
+    content: str
+
+
+class Usage(Model):
+    """Tokens spent by one turn."""
+
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+
+    def __add__(self, other: Usage) -> Usage:
+        return Usage(
+            prompt_tokens=self.prompt_tokens + other.prompt_tokens,
+            completion_tokens=self.completion_tokens + other.completion_tokens,
+        )
+
+
+class TurnResult(Model):
+    """What `conlora ask --json` prints."""
+
+    thread: str
+    answer: str
+    answer_confidence: float | None
+    steps: tuple[Step, ...]
+    usage: Usage = Usage()
+
+
+class TurnRecord(Model):
+    """One line of a thread's append-only transcript."""
+
+    text: str
+    image: str | None = None
+    """Content hash of the picture that came with this turn."""
+    answer: str
+    answer_confidence: float | None = None
+    steps: tuple[Step, ...] = ()
+    usage: Usage = Usage()
+    at: str
+    """UTC time, ISO 8601."""
+
+
+# -- events: how a turn is streamed -----------------------------------------------------------------------------------
+
+
+class Planned(Model):
+    """The router has decided."""
+
+    event: Literal["planned"] = "planned"
+    plan: Plan
+
+
+class StepStarted(Model):
+    """Step `index` of the plan begins."""
+
+    event: Literal["step_started"] = "step_started"
+    index: int
+    step: PlannedStep
+
+
+class Token(Model):
+    """A piece of text from step `index`."""
+
+    event: Literal["token"] = "token"
+    index: int
+    text: str
+
+
+class StepFinished(Model):
+    """Step `index` ended, well or not."""
+
+    event: Literal["step_finished"] = "step_finished"
+    index: int
+    step: Step
+
+
+class Finished(Model):
+    """The turn is committed."""
+
+    event: Literal["finished"] = "finished"
+    result: TurnResult
+
+
+Event = Planned | StepStarted | Token | StepFinished | Finished

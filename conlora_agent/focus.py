@@ -1,0 +1,162 @@
+"""What the thread is about now: how steps change the focus, and what a request refers back to.
+
+Pure functions over core.types.Focus. Not covered here: the grammar (conlora_agent.phrases), tools' own follow-ups.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from conlora_agent.core.types import (
+    Box,
+    Focus,
+    PictureReferent,
+    Referent,
+    RegionReferent,
+    RequestReferent,
+    Step,
+    TextReferent,
+    ValueReferent,
+)
+from conlora_agent.phrases import PICTURE_NOUNS, bare, complete, head, word_set, words
+
+PRONOUNS = word_set("it its he him his she her hers they them their theirs")
+PLURALS = word_set("they them their theirs these those")
+DEMONSTRATIVES = word_set("this that these those")
+PLACES = word_set("there here")
+REGION_NOUNS = word_set("one ones thing things object area part region spot place box")
+WHOLE = word_set("everything all whole entire")
+
+# After a demonstrative these show that it stands alone: "what does that say", "what is this in English".
+_NO_NOUN = word_set(
+    "is are was were say says said mean means read reads look looks do does in on at and or for from to into then "
+    "please now"
+)
+_EXISTENTIAL = word_set("is are was were isn't aren't")
+
+
+def add_picture(focus: Focus, image: str) -> Focus:
+    """The focus once a picture came in, or was looked at as a whole."""
+    return focus.add(PictureReferent(image=image))
+
+
+def after_step(focus: Focus, step: Step, *, output: str = "text") -> Focus:
+    """The focus once `step` was carried out. `output`: what the task writes ("text", "boxes", "labels", "json").
+
+    A step that failed or asked back changes nothing.
+    """
+    if step.status not in ("ok", "abstained") or step.kind not in ("task", "tool"):
+        return focus
+    new: list[Referent] = [RequestReferent(route=step.route, request=step.request)]
+    if step.kind == "tool":
+        if step.status == "ok":
+            new.append(ValueReferent(route=step.route, arguments=step.tool_args or {}, value=step.tool_result))
+        return focus.add(*new)
+    return focus.add(*new, *_looked_at(step), *_read(step, output))
+
+
+def _looked_at(step: Step) -> list[Referent]:
+    """The regions found or looked into, the surest last; the whole picture when there was none."""
+    if step.image is None:
+        return []
+    image = step.image
+    regions = sorted(step.boxes, key=lambda region: region.score or 0.0)
+    found = [RegionReferent(image=image, box=region.box, label=region.label) for region in regions]
+    return [*found] if found else [PictureReferent(image=image)]
+
+
+def _read(step: Step, output: str) -> list[Referent]:
+    if output == "boxes" or step.status != "ok" or not step.text:
+        return []
+    return [TextReferent(text=step.text, image=step.image, box=step.boxes[0].box if step.boxes else None)]
+
+
+def complete_request(request: str, route: str, focus: Focus) -> str:
+    """The request in full, where it leans on the last one to the same route ("and the red one?")."""
+    earlier = (r for r in reversed(focus.referents) if isinstance(r, RequestReferent) and r.route == route)
+    last = next(earlier, None)
+    return request if last is None else complete(request, last.request)
+
+
+def resolve_region(request: str, focus: Focus, used: Sequence[Step] = ()) -> RegionReferent | None:
+    """The region of the current picture that `request` is about, None for the whole picture.
+
+    In this order: the result of a step that this one uses; the picture, when the request names it; a region whose
+    label the request names; the newest region, when nothing newer was looked at and the request refers back by a
+    pronoun, a demonstrative or a place word. A plural refers to all regions found together: the box around them.
+    """
+    image = focus.picture
+    if image is None:
+        return None
+    tokens = words(request)
+    for step in reversed(used):
+        if step.boxes and step.image == image:
+            return _pick(_regions(step), tokens)
+    regions = _newest_regions(focus, image)
+    if _names_picture(tokens):
+        return None
+    if (named := _named(tokens, focus, image)) is not None:
+        return named
+    return _pick(regions, tokens) if regions and refers_back(request, regions[-1].label) else None
+
+
+def refers_back(request: str, label: str = "") -> bool:
+    """Whether a request has a word that stands for something said before. `label`: what that thing was called."""
+    tokens = words(request)
+    nouns = REGION_NOUNS | ({head(label).lower()} if label else set())
+    for position, token in enumerate(tokens):
+        before = tokens[position - 1] if position else ""
+        after = tokens[position + 1] if position + 1 < len(tokens) else ""
+        if token in PRONOUNS:
+            return True
+        if token in DEMONSTRATIVES and (not after or after in _NO_NOUN or after in nouns):
+            return True
+        if token in PLACES and before not in _EXISTENTIAL and not (position == 0 and after in _EXISTENTIAL):
+            return True
+    return False
+
+
+def _names_picture(tokens: Sequence[str]) -> bool:
+    return any(token in PICTURE_NOUNS or token in WHOLE for token in tokens)
+
+
+def _named(tokens: Sequence[str], focus: Focus, image: str) -> RegionReferent | None:
+    text = f" {' '.join(tokens)} "
+    for referent in reversed(focus.referents):
+        if isinstance(referent, RegionReferent) and referent.image == image:
+            label = bare(referent.label)
+            if label and f" {label} " in text:
+                return referent
+    return None
+
+
+def _regions(step: Step) -> list[RegionReferent]:
+    assert step.image is not None
+    ranked = sorted(step.boxes, key=lambda region: region.score or 0.0)
+    return [RegionReferent(image=step.image, box=region.box, label=region.label) for region in ranked]
+
+
+def _newest_regions(focus: Focus, image: str) -> list[RegionReferent]:
+    """The regions of `image` that were found last and together, best last; none when a picture was looked at since."""
+    group: list[RegionReferent] = []
+    for referent in reversed(focus.referents):
+        if isinstance(referent, PictureReferent):
+            break
+        if isinstance(referent, RegionReferent):
+            if referent.image != image or (group and referent.label != group[0].label):
+                break
+            group.insert(0, referent)
+    return group
+
+
+def _pick(regions: Sequence[RegionReferent], tokens: Sequence[str]) -> RegionReferent:
+    best = regions[-1]
+    if len(regions) > 1 and any(token in PLURALS for token in tokens):
+        return best.model_copy(update={"box": enclosing([region.box for region in regions])})
+    return best
+
+
+def enclosing(boxes: Sequence[Box]) -> Box:
+    """The smallest box around all of `boxes`."""
+    x0, y0, x1, y1 = zip(*boxes, strict=True)
+    return (min(x0), min(y0), max(x1), max(y1))

@@ -1,0 +1,144 @@
+"""Threads: the append-only transcript of each conversation, which is the truth about it.
+
+Appending happens only through `append_turn`, inside the transaction that stores the turn's checkpoint
+(conlora_agent.memory.saver). Not covered here: leases and pictures.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import sqlite3
+import uuid
+from datetime import UTC, datetime
+from typing import Literal
+
+from conlora_agent.core.errors import TextError, UnknownName
+from conlora_agent.core.types import Model, TurnRecord
+from conlora_agent.memory.database import Database
+from conlora_agent.memory.leases import Leases
+from conlora_agent.memory.pictures import PictureStore
+
+ExportFormat = Literal["json", "markdown"]
+TITLE_CHARS = 60
+
+_THREAD_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
+
+
+class ThreadSummary(Model):
+    """One line of the list of threads. Times are UTC, ISO 8601."""
+
+    id: str
+    title: str
+    turns: int
+    created_at: str
+    updated_at: str
+
+
+class Transcript(Model):
+    """A whole thread, oldest turn first."""
+
+    id: str
+    title: str
+    created_at: str
+    updated_at: str
+    turns: tuple[TurnRecord, ...]
+
+
+class ThreadStore:
+    """Reads and deletes threads."""
+
+    def __init__(self, database: Database, leases: Leases, pictures: PictureStore) -> None:
+        self._database = database
+        self._leases = leases
+        self._pictures = pictures
+
+    def list(self) -> list[ThreadSummary]:
+        """All threads, the one used last first."""
+        with self._database.read() as connection:
+            rows = connection.execute(
+                "SELECT id, title, (SELECT count(*) FROM turns WHERE thread = id), created_at, updated_at"
+                " FROM threads ORDER BY updated_at DESC, id"
+            ).fetchall()
+        names = ("id", "title", "turns", "created_at", "updated_at")
+        return [ThreadSummary(**dict(zip(names, row, strict=True))) for row in rows]
+
+    def show(self, thread: str) -> Transcript:
+        """One thread with all its turns. Raises UnknownName."""
+        with self._database.read() as connection:
+            row = connection.execute(
+                "SELECT id, title, created_at, updated_at FROM threads WHERE id = ?", (thread,)
+            ).fetchone()
+            if row is None:
+                raise self._unknown(thread, connection)
+            turns = connection.execute(
+                "SELECT record FROM turns WHERE thread = ? ORDER BY position", (thread,)
+            ).fetchall()
+        names = ("id", "title", "created_at", "updated_at")
+        records = tuple(TurnRecord.model_validate_json(record) for (record,) in turns)
+        return Transcript(**dict(zip(names, row, strict=True)), turns=records)
+
+    def delete(self, thread: str) -> None:
+        """Delete a thread, its checkpoint, and the pictures that no other thread refers to.
+
+        Raises UnknownName, or ThreadBusy while a turn is in progress.
+        """
+        with self._database.read() as connection:
+            if connection.execute("SELECT 1 FROM threads WHERE id = ?", (thread,)).fetchone() is None:
+                raise self._unknown(thread, connection)
+        with self._leases.hold(thread), self._database.write() as connection:
+            connection.execute("DELETE FROM threads WHERE id = ?", (thread,))
+        self._pictures.sweep()
+
+    def export(self, thread: str, format: ExportFormat = "json") -> str:
+        """One thread as a JSON document or as Markdown. Raises UnknownName."""
+        transcript = self.show(thread)
+        if format == "json":
+            return json.dumps(transcript.model_dump(mode="json"), ensure_ascii=False, indent=2)
+        if format == "markdown":
+            return _markdown(transcript)
+        raise UnknownName.among("export format", format, ("json", "markdown"))
+
+    def _unknown(self, thread: str, connection: sqlite3.Connection) -> UnknownName:
+        known = [row[0] for row in connection.execute("SELECT id FROM threads ORDER BY updated_at DESC LIMIT 10")]
+        return UnknownName.among("thread", thread, known)
+
+
+def new_thread_id() -> str:
+    """A fresh id, 12 hexadecimal digits."""
+    return uuid.uuid4().hex[:12]
+
+
+def check_thread_id(thread: str) -> str:
+    """The id itself. Raises TextError when it has characters or a length that ids may not have."""
+    if not _THREAD_ID.fullmatch(thread):
+        raise TextError(f"{thread[:80]!r} cannot be a thread id", "use 1 to 64 letters, digits, '_' or '-'")
+    return thread
+
+
+def now() -> str:
+    """UTC time, ISO 8601 with microseconds, so that it sorts."""
+    return datetime.now(UTC).isoformat(timespec="microseconds")
+
+
+def append_turn(connection: sqlite3.Connection, thread: str, record: TurnRecord) -> None:
+    """Add a turn at the end of `thread`, which is made by its first turn."""
+    title = " ".join(record.text.split())[:TITLE_CHARS] or "Picture"
+    connection.execute(
+        "INSERT INTO threads VALUES (?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET updated_at = excluded.updated_at",
+        (thread, title, record.at, record.at),
+    )
+    connection.execute(
+        "INSERT INTO turns SELECT ?, coalesce(max(position) + 1, 0), ? FROM turns WHERE thread = ?",
+        (thread, record.model_dump_json(), thread),
+    )
+
+
+def _markdown(transcript: Transcript) -> str:
+    blocks = [f"# {transcript.title}"]
+    for turn in transcript.turns:
+        picture = f"\n\n*(picture {turn.image[:12]})*" if turn.image else ""
+        routes = ", ".join(step.route for step in turn.steps)
+        blocks.append(f"**You**: {turn.text}{picture}")
+        blocks.append(f"**ConLoRA Agent** ({routes}): {turn.answer}")
+    return "\n\n".join(blocks) + "\n"

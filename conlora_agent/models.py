@@ -1,0 +1,78 @@
+"""The backbone, loaded when it is first needed, with each task's stack attached when it is first used.
+
+Not covered here: how a backbone is assembled (conlora_agent.backbone) or weights are checked (adapters.weights).
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from conlora_agent.core.protocols import Backbone
+from conlora_agent.settings import Settings
+
+if TYPE_CHECKING:
+    from adapters.task import Task
+
+Fingerprint = tuple[str, int]
+Progress = Callable[..., None]
+
+
+class Models:
+    """Gives the backbone of the settings and keeps its stacks up to date. Safe to call from several threads."""
+
+    def __init__(
+        self, settings: Settings, backbone: Backbone | None = None, on_progress: Progress | None = None
+    ) -> None:
+        self._settings = settings
+        self._backbone = backbone
+        self._on_progress = on_progress
+        self._attached: dict[str, Fingerprint] = {}
+        self._lock = threading.RLock()
+
+    @property
+    def loaded(self) -> bool:
+        """Whether the backbone is in memory."""
+        return self._backbone is not None
+
+    def backbone(self) -> Backbone:
+        """The backbone, loaded now if it is not yet. Raises BackboneError."""
+        with self._lock:
+            if self._backbone is None:
+                from conlora_agent.backbone import load_backbone
+
+                self._backbone = load_backbone(self._settings.backbone, self._settings, on_progress=self._on_progress)
+            return self._backbone
+
+    def stack(self, task: Task) -> str | None:
+        """Name of the attached stack of `task`, None when the task is prompt-only on this backbone.
+
+        Weights that changed on disk are attached anew. Raises WeightsError.
+        """
+        from adapters.weights import check_weights
+
+        with self._lock:
+            backbone = self.backbone()
+            folder = task.weights(backbone.name)
+            if folder is None:
+                self._forget(backbone, task.name)
+                return None
+            fingerprint = _fingerprint(folder)
+            if self._attached.get(task.name) != fingerprint or task.name not in backbone.stacks():
+                check_weights(folder, backbone.name, backbone.revision)
+                self._forget(backbone, task.name)
+                backbone.attach(task.name, folder)
+                self._attached[task.name] = fingerprint
+            return task.name
+
+    def _forget(self, backbone: Backbone, name: str) -> None:
+        if self._attached.pop(name, None) is not None:
+            backbone.detach(name)
+
+
+def _fingerprint(folder: Path) -> Fingerprint:
+    """Changes when any file of the folder is replaced."""
+    times = [path.stat().st_mtime_ns for path in folder.glob("*")] if folder.is_dir() else []
+    return str(folder), max(times, default=0)

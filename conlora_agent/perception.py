@@ -1,0 +1,138 @@
+"""A task step: choose the picture or the region to look at, activate the stack, generate, read the answer.
+
+Boxes found inside a region are given on the whole picture. Not covered here: resolving words to regions
+(conlora_agent.focus), the layout of the prompt (the backbone).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from conlora_agent.answers import found, not_found
+from conlora_agent.core.protocols import GenerateRequest, Generation
+from conlora_agent.core.types import Box, Region, RegionReferent, Step
+from conlora_agent.focus import resolve_region
+from conlora_agent.phrases import referring_phrase
+from conlora_agent.steps import Outcome, StepRun
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+    from adapters.parsers import Parsed
+    from adapters.task import Task
+
+MARGIN = 0.05
+"""Of a region's width and height, added on each side: boxes cut letters off."""
+
+
+@dataclass(frozen=True)
+class View:
+    """What a step looks at: the picture `image`, or the `box` of it that was cut out."""
+
+    image: str | None = None
+    picture: Image | None = None
+    region: RegionReferent | None = None
+    box: Box = (0.0, 0.0, 1.0, 1.0)
+
+    @property
+    def key(self) -> str | None:
+        """What vision caches are keyed by."""
+        if self.image is None or self.region is None:
+            return self.image
+        return f"{self.image}@{','.join(f'{edge:.5f}' for edge in self.box)}"
+
+
+def perceive(run: StepRun) -> Outcome:
+    """Carry out a task step. Raises BackboneError, UnknownName, StorageError."""
+    task = run.context.tasks.get(run.planned.route)
+    output = task.manifest.output
+    stack = run.context.models.stack(task)
+    backbone = run.context.models.backbone()
+    view = look(run, whole=output == "boxes" and not run.used)
+    phrase = referring_phrase(run.planned.request)
+    generation = backbone.generate(
+        GenerateRequest(
+            instruction=_instruction(task, run.planned.request, phrase, view),
+            picture=view.picture,
+            picture_key=view.key,
+            stack=stack,
+            max_new_tokens=task.manifest.max_new_tokens,
+            on_token=None if output == "boxes" else run.on_token,
+        )
+    )
+    step = _read(run, task, generation, view, phrase, backbone.box_range)
+    return Outcome(step.model_copy(update={"adapter": stack}), usage=generation.usage, output=output)
+
+
+def look(run: StepRun, *, whole: bool) -> View:
+    """The picture that a step is about, or the region of it, cut from the original pixels with a small margin."""
+    image = run.focus.picture
+    if image is None:
+        return View()
+    picture = run.context.pictures.open(image)
+    region = None if whole else resolve_region(_said(run), run.focus, run.used)
+    if region is None:
+        return View(image, picture)
+    box, pixels = cut(region.box, picture.size)
+    return View(image, picture.crop(pixels), region, box)
+
+
+def cut(box: Box, size: tuple[int, int]) -> tuple[Box, tuple[int, int, int, int]]:
+    """`box` with its margin on a picture of `size` (width, height): as a box 0..1 and in whole pixels, at least one."""
+    width, height = size
+    x0, y0, x1, y1 = box
+    dx, dy = (x1 - x0) * MARGIN, (y1 - y0) * MARGIN
+    left, top = min(int(max(x0 - dx, 0) * width), width - 1), min(int(max(y0 - dy, 0) * height), height - 1)
+    right = max(left + 1, min(-int(-(x1 + dx) * width // 1), width))
+    bottom = max(top + 1, min(-int(-(y1 + dy) * height // 1), height))
+    return (left / width, top / height, right / width, bottom / height), (left, top, right, bottom)
+
+
+def on_whole(region: Region, view: Box) -> Region:
+    """A region found inside the part `view` of a picture, on the whole picture."""
+    x0, y0, x1, y1 = view
+    width, height = x1 - x0, y1 - y0
+    a, b, c, d = region.box
+    box = (x0 + a * width, y0 + b * height, min(x0 + c * width, 1.0), min(y0 + d * height, 1.0))
+    return region.model_copy(update={"box": box})
+
+
+def _said(run: StepRun) -> str:
+    """The request as the user said it: completing it may have replaced the word that refers back."""
+    return run.plan.steps[run.index].request
+
+
+def _instruction(task: Task, request: str, phrase: str, view: View) -> str:
+    about = phrase if task.manifest.output == "boxes" else request
+    return task.prompt(about, region=view.region is not None)
+
+
+def _read(run: StepRun, task: Task, generation: Generation, view: View, phrase: str, box_range: int) -> Step:
+    from adapters.parsers import parse_output
+
+    parsed = parse_output(task.manifest.output, generation.text, generation.pieces, label=phrase, box_range=box_range)
+    if parsed.status == "failed":
+        error = f"the model's answer is not of the kind {task.manifest.output!r}; ask in other words or try again"
+        return run.step(status="failed", image=view.image, error=error)
+    if task.manifest.output == "boxes":
+        return _boxes(run, parsed, generation, view, phrase)
+    return run.step(
+        status=parsed.status,
+        text=parsed.text or "I can't make out anything there.",
+        boxes=(Region(label=view.region.label, box=view.region.box),) if view.region else (),
+        image=view.image,
+        answer_confidence=generation.confidence,
+    )
+
+
+def _boxes(run: StepRun, parsed: Parsed, generation: Generation, view: View, phrase: str) -> Step:
+    regions = tuple(on_whole(region, view.box) for region in parsed.boxes)
+    scores = [region.score for region in regions if region.score is not None]
+    return run.step(
+        status=parsed.status,
+        text=found(phrase, regions) if regions else not_found(phrase),
+        boxes=regions,
+        image=view.image,
+        answer_confidence=min(scores) if scores else generation.confidence,
+    )
