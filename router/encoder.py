@@ -56,7 +56,7 @@ class MiniLMEncoder:
         self._recent: OrderedDict[str, Vectors] = OrderedDict()
 
     def encode(self, texts: Sequence[str]) -> Vectors:
-        """Vectors, float32 (len(texts), 768): the sentence embedding, then its middle layer; each of length one.
+        """Vectors, float32 (len(texts), 768): the sentence embedding, of length 1, then its middle layer.
 
         Texts beyond 256 tokens are cut.
         """

@@ -23,9 +23,8 @@ Array = NDArray[np.floating[Any]]
 FOCUS_KINDS = ("picture", "region", "text", "value", "request")
 RELATIONS = ("last", "earlier", "needs_image")
 EARLIER_TURNS = 4
-TEXT_SCALE = 1.5
 OTHER_SCALE = 0.3
-"""Text against everything else: under one penalty, a feature's scale is how much the fit may lean on it."""
+"""Scale of everything but the embedding: under one penalty, it says how much the fit may lean on a feature."""
 SURFACE_SIZE = 10
 STATE_SIZE = 3 + len(FOCUS_KINDS)
 
@@ -70,7 +69,7 @@ def features(queries: Sequence[RouteQuery], vectors: NDArray[np.float32], table:
     state = np.array([_state(q) for q in queries]).reshape(len(queries), STATE_SIZE)
     previous = np.array([_previous(q, table) for q in queries]).reshape(len(queries), len(table.names))
     others = np.concatenate([surface, state, previous], axis=1)
-    rows = np.concatenate([vectors * TEXT_SCALE, others * OTHER_SCALE], axis=1, dtype=np.float32)
+    rows = np.concatenate([vectors, others * OTHER_SCALE], axis=1, dtype=np.float32)
     return Features(rows, np.stack([_relations(q, table) for q in queries], axis=1, dtype=np.float32))
 
 

@@ -19,11 +19,13 @@ if TYPE_CHECKING:
 
 
 MIDDLE = 3
-"""The layer whose output is the second half of a vector; chosen by cross-validation on the routing examples."""
+MIDDLE_LENGTH = 2.0
+"""The layer whose output is the second half of a vector, and how long that half is beside the first, which has length
+one. Both chosen by cross-validation on the routing examples."""
 
 
 class MiniLM:
-    """Token ids to sentence vectors: meaning (last layer) and wording (middle layer), both of length one."""
+    """Token ids to sentence vectors: meaning (last layer) and wording (middle layer), of lengths 1 and 2."""
 
     def __init__(self, folder: Path, number_format: dtype) -> None:
         """Read `config.json` and `model.safetensors`. Raises OSError, ValueError or KeyError when they do not fit."""
@@ -54,7 +56,7 @@ class MiniLM:
             hidden = functional.gelu(functional.linear(x, *up))  # (batch, length, 4 * width)
             x = self._add_norm(x + functional.linear(hidden, *down), out_norm)
             middle = x if number == MIDDLE else middle
-        return cat([_mean(x, mask), _mean(middle, mask)], dim=-1)
+        return cat([_mean(x, mask), _mean(middle, mask) * MIDDLE_LENGTH], dim=-1)
 
     def _attention(self, x: Tensor, qkv: Affine, attend: Tensor | None) -> Tensor:
         from torch.nn import functional

@@ -6,6 +6,7 @@ not seen them, so that the planner learns from the doubts it will meet.
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -17,8 +18,12 @@ from router.features import Array, RouteTable
 from router.head import LinearHead, fit_head
 from router.planning import Border, Part, PartStep, Planner, as_features, borders, cut_features, use_features
 
-CUT_L2 = 1e-4
-USE_L2 = 1e-4
+JOINED = 150
+JOINTS = (" and ", " and ", ", and ", ", ", ", then ", " and then ", ". ", "; ", "\n", " and also ", ", also ")
+AFTER_MARK = (" ", " ", " And ", " Also, ", " Then ", "\n")
+"""What stands between two requests, after words and after a closing mark."""
+CUT_L2 = 1e-3
+USE_L2 = 1e-3
 
 Encode = Callable[[Sequence[str]], Vectors]
 Judge = Callable[[Sequence[RouteQuery], Sequence[str]], Array]
@@ -26,7 +31,7 @@ Judge = Callable[[Sequence[RouteQuery], Sequence[str]], Array]
 
 
 def messages(routes: Sequence[Route], plans: Sequence[PlanExample]) -> list[PlanExample]:
-    """Plan examples whose routes are known, and every complete request that has a border in it."""
+    """Plan examples whose routes are known, every single request with a border in it, and joined pairs of requests."""
     names = {route.name for route in routes}
     known = [p for p in plans if {s.route for s in p.steps} <= names]
     singles = [
@@ -36,7 +41,27 @@ def messages(routes: Sequence[Route], plans: Sequence[PlanExample]) -> list[Plan
         for e in route.examples
         if not e.previous and borders(e.text)
     ]
-    return known + singles
+    return known + singles + _joined(routes)
+
+
+def _joined(routes: Sequence[Route]) -> list[PlanExample]:
+    """Pairs of unrelated requests put together, so that every route is met in plans, a new task's too."""
+    rng = random.Random(0)
+    pool = [
+        (route.name, example)
+        for route in routes
+        if route.kind in ("task", "tool")
+        for example in route.examples
+        if not example.previous and not borders(example.text)
+    ]
+    made: list[PlanExample] = []
+    for _ in range(min(JOINED, len(pool) // 2)):
+        (name, first), (other, second) = rng.sample(pool, 2)
+        joint = rng.choice(AFTER_MARK if first.text[-1] in ".?!" else JOINTS)
+        steps = (PlanStep(text=first.text, route=name), PlanStep(text=second.text, route=other))
+        has_image = first.has_image or second.has_image
+        made.append(PlanExample(text=first.text + joint + second.text, has_image=has_image, steps=steps))
+    return made
 
 
 def fit_planner(
