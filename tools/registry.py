@@ -1,0 +1,86 @@
+"""The tools of one agent, by name. Built-in tools and a user's own go through the same `ToolRegistry`.
+
+Not covered here: what each tool does, and tools found on servers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime
+from typing import Any
+
+from conlora_agent.core.errors import ConloraError, UnknownName
+from conlora_agent.core.types import Route
+from tools.base import Tool, ToolResult
+
+AnyTool = Tool[Any]
+
+
+class ToolRegistry:
+    """Named tools. Names are unique: a second tool of the same name is a developer's mistake (ValueError)."""
+
+    def __init__(self, tools: Iterable[AnyTool] = ()) -> None:
+        self._tools: dict[str, AnyTool] = {}
+        for tool in tools:
+            self.add(tool)
+
+    def add(self, tool: AnyTool) -> None:
+        """Register `tool` under its name."""
+        if (other := self._tools.get(tool.name)) is not None:
+            owners = (
+                f"{type(other).__module__}.{type(other).__name__} and {type(tool).__module__}.{type(tool).__name__}"
+            )
+            raise ValueError(f"two tools are named {tool.name!r}: {owners}; rename one")
+        self._tools[tool.name] = tool
+
+    def names(self) -> list[str]:
+        """Names in the order of registration."""
+        return list(self._tools)
+
+    def all(self) -> list[AnyTool]:
+        """The tools in the order of registration."""
+        return list(self._tools.values())
+
+    def get(self, name: str) -> AnyTool:
+        """The tool of that name. Raises UnknownName with the nearest one."""
+        if name not in self._tools:
+            raise UnknownName.among("tool", name, self._tools)
+        return self._tools[name]
+
+    def routes(self) -> list[Route]:
+        """The tools as the router sees them."""
+        return [tool.route() for tool in self._tools.values()]
+
+    def call(self, name: str, args: Mapping[str, Any]) -> ToolResult:
+        """Call a tool with checked arguments. Raises UnknownName, ArgumentsError, ToolError, ToolUnavailable."""
+        return self.get(name).call(args)
+
+    def check(self, name: str) -> list[str]:
+        """Problems of one tool, one line each; empty when it works."""
+        tool = self.get(name)
+        try:
+            return [*_few_examples(tool), *tool.check()]
+        except ConloraError as error:
+            return [str(error)]
+
+
+def default_tools(
+    *,
+    timeout_s: float = 10.0,
+    offline: bool = False,
+    wikipedia_url: str = "https://en.wikipedia.org",
+    now: Callable[[], datetime] | None = None,
+) -> ToolRegistry:
+    """The built-in tools. `now` gives the current time as an aware datetime; default: the system's local time."""
+    from tools.calculator import Calculator
+    from tools.clock import Clock
+    from tools.http import HttpClient
+    from tools.wikipedia import Wikipedia
+
+    client = HttpClient(timeout_s=timeout_s, offline=offline)
+    return ToolRegistry([Calculator(), Clock(now), Wikipedia(client, base_url=wikipedia_url)])
+
+
+def _few_examples(tool: AnyTool) -> list[str]:
+    count = len(tool.examples)
+    return [] if count >= 8 else [f"{tool.name} has {count} routing examples; write at least 8"]
