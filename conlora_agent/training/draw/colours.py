@@ -52,7 +52,7 @@ def colour_indices(rgb: NDArray[np.uint8]) -> NDArray[np.int64]:
     hue = np.where(value == r, (g - b) / safe % 6, np.where(value == g, (b - r) / safe + 2, (r - g) / safe + 4)) * 60
     edges = np.array([12, 42, 66, 168, 250, 296, 346])
     words = ["red", "orange", "yellow", "green", "blue", "purple", "pink", "red"]
-    index = np.array([COLOURS.index(w) for w in words])[np.searchsorted(edges, hue, side="right")]
+    index: NDArray[np.int64] = np.array([COLOURS.index(w) for w in words])[np.searchsorted(edges, hue, side="right")]
     index[(hue < 48) & (hue >= 8) & (value < 0.68)] = COLOURS.index("brown")
     index[((hue < 12) | (hue >= 320)) & (saturation < 0.55) & (value > 0.75)] = COLOURS.index("pink")
     index[saturation < 0.14] = COLOURS.index("grey")

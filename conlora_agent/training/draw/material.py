@@ -97,7 +97,7 @@ def rasterise_set(style: str, icons: Path, path: Path) -> None:
         for k, one in enumerate(emoji):
             drawings[f"{name}/{k}"] = rasterise(svg_of(content, one))
     buffer = io.BytesIO()
-    np.savez_compressed(buffer, **drawings)
+    np.savez_compressed(buffer, allow_pickle=False, **drawings)
     _write(path, buffer.getvalue())
 
 

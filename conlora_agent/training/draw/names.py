@@ -79,22 +79,10 @@ _GROUPS = {
     "money": "coin money-bag credit-card receipt ticket",
 }
 
-SHAPES = tuple(
-    [
-        "circle",
-        "square",
-        "triangle",
-        "star",
-        "rectangle",
-        "heart",
-        "diamond",
-        "cross",
-        "hexagon",
-        "oval",
-        "arrow",
-        "ring",
-    ]
-)
+SHAPES = (
+    "circle", "square", "triangle", "star", "rectangle", "heart",
+    "diamond", "cross", "hexagon", "oval", "arrow", "ring",
+)  # fmt: skip
 """Flat figures that things.py draws."""
 THINGS = ("ball", "book", "bottle", "box", "cup", "mug", "sign", "label", "screen", "poster", "table")
 """Objects that things.py and documents.py draw; most can carry text."""

@@ -97,7 +97,8 @@ class _Turn:
     def line(self, line: TextLine) -> TextLine:
         x0, y0, x1, y1 = line.box
         corners = np.array([self.point(x, y) for x in (x0, x1) for y in (y0, y1)])
-        left, top, right, bottom = (*corners.min(0).tolist(), *corners.max(0).tolist())
+        left, top = map(float, corners.min(0))
+        right, bottom = map(float, corners.max(0))
         glyphs = [Glyph(g.char, *self.point(g.x, g.y), g.width, g.height) for g in line.glyphs]
         return TextLine(line.text, (left, top, right, bottom), glyphs)
 

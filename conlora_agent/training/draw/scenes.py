@@ -37,6 +37,7 @@ def scene(rng: random.Random, size: Size, material: Material, fonts: tuple[str, 
     count = rng.choices(COUNTS, COUNT_WEIGHTS)[0]
     shadows = rng.random() < 0.35
     twin: str | None = None
+    more_of_it = 0.75 if rng.random() < 0.25 else 0.25
     for _ in range(count):
         side = _side(rng, size, count)
         patch = _object(rng, side, material, fonts, words, twin)
@@ -44,7 +45,7 @@ def scene(rng: random.Random, size: Size, material: Material, fonts: tuple[str, 
         if place_at is None:
             continue
         # Several of a kind are what counting and "the left one" are learnt from.
-        twin = patch.name if rng.random() < 0.35 else None
+        twin = patch.name if rng.random() < more_of_it else None
         patch.put(sample, picture, *place_at, soft_shadow(patch.image, rng) if shadows else None)
     if rng.random() < 0.12:
         _caption(rng, sample, picture, fonts, words)
