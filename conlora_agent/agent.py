@@ -10,7 +10,7 @@ Not covered here: what happens in a turn (graph, nodes) and how it is shown (app
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -29,6 +29,7 @@ from conlora_agent.settings import Settings
 if TYPE_CHECKING:
     from adapters.registry import TaskRegistry
     from conlora_agent.memory.saver import TurnSaver
+    from conlora_agent.state import TurnState
     from tools.registry import ToolRegistry
 
 DATABASE = "threads.db"
@@ -97,7 +98,7 @@ class Agent:
         image: Path | str | bytes | None = None,
         thread: str | None = None,
         task: str | None = None,
-    ) -> Iterator[Event]:
+    ) -> Generator[Event, None, None]:
         """The events of one turn as they happen, `Finished` last. Closing the iterator earlier rolls the turn back.
 
         Arguments and errors as for `ask`.
@@ -151,10 +152,12 @@ class Agent:
 
     # -- one turn -----------------------------------------------------------------------------------------------------
 
-    def _run(self, turn: dict[str, Any], thread: str, routes: dict[str, Route]) -> Iterator[Event]:
+    def _run(self, turn: dict[str, Any], thread: str, routes: dict[str, Route]) -> Generator[Event, None, None]:
         from conlora_agent.state import TurnContext
+        from conlora_agent.streaming import EventChannel
 
-        graph, cancelled = self._ready_graph(), threading.Event()
+        graph, channel = self._ready_graph(), EventChannel()
+        results: list[TurnResult] = []
         with self._leases.hold(thread) as token:
             context = TurnContext(
                 thread=thread,
@@ -166,26 +169,21 @@ class Agent:
                 pictures=self.pictures,
                 models=self.models,
                 holder=token,
-                cancelled=cancelled,
+                channel=channel,
             )
-            config = {
-                "configurable": {"thread_id": thread, "lease": token},
-                "recursion_limit": self.settings.max_steps + 10,
-            }
-            events = graph.stream(turn, config, context=context, stream_mode="custom", durability="exit")
-            finished: Event | None = None
+
+            def work() -> None:
+                config = {
+                    "configurable": {"thread_id": thread, "lease": token},
+                    "recursion_limit": self.settings.max_steps + 10,
+                }
+                results.append(_result(thread, graph.invoke(turn, config, context=context, durability="exit")))
+
             try:
-                for event in events:
-                    if isinstance(event, Finished):
-                        finished = event  # announced once the turn is committed, which is when the graph has ended
-                    else:
-                        yield event
+                yield from channel.run(work)
             finally:
-                cancelled.set()
-                events.close()
                 self.pictures.release(token)
-        if finished is not None:
-            yield finished
+        yield Finished(result=results[0])
 
     def _ready_graph(self) -> Any:
         with self._lock:
@@ -220,6 +218,17 @@ class Agent:
                 self._router.refit(routes)
             self._fitted_for = routes
             return self._router
+
+
+def _result(thread: str, state: TurnState) -> TurnResult:
+    """The outcome of a turn, once it is committed."""
+    return TurnResult(
+        thread=thread,
+        answer=state["answer"],
+        answer_confidence=state["answer_confidence"],
+        steps=state["steps"],
+        usage=state["usage"],
+    )
 
 
 def _default_tools(settings: Settings) -> ToolRegistry:

@@ -5,9 +5,12 @@ Pure functions over core.types.Focus. Not covered here: the grammar (conlora_age
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
+from typing import Any
 
 from conlora_agent.core.types import (
+    FOCUS_LIMIT,
     Box,
     Focus,
     PictureReferent,
@@ -18,7 +21,12 @@ from conlora_agent.core.types import (
     TextReferent,
     ValueReferent,
 )
-from conlora_agent.phrases import PICTURE_NOUNS, bare, complete, head, word_set, words
+from conlora_agent.phrases import PICTURE_NOUNS, bare, complete, head, noun_phrase, substitute_one, word_set, words
+
+MAX_REGIONS = 8
+"""Regions remembered of one step, the surest ones."""
+MAX_REMEMBERED = 4000
+"""Characters of a text or a tool's result that are remembered."""
 
 PRONOUNS = word_set("it its he him his she her hers they them their theirs")
 PLURALS = word_set("they them their theirs these those")
@@ -48,11 +56,29 @@ def after_step(focus: Focus, step: Step, *, output: str = "text") -> Focus:
     if step.status not in ("ok", "abstained") or step.kind not in ("task", "tool"):
         return focus
     new: list[Referent] = [RequestReferent(route=step.route, request=step.request)]
-    if step.kind == "tool":
-        if step.status == "ok":
-            new.append(ValueReferent(route=step.route, arguments=step.tool_args or {}, value=step.tool_result))
-        return focus.add(*new)
-    return focus.add(*new, *_looked_at(step), *_read(step, output))
+    if step.kind == "tool" and step.status == "ok":
+        value = _bounded(step.tool_result)
+        new.append(ValueReferent(route=step.route, arguments=step.tool_args or {}, value=value))
+    if step.kind == "task":
+        new += [*_looked_at(step), *_read(step, output)]
+    return _add(focus, new)
+
+
+def _add(focus: Focus, new: Sequence[Referent]) -> Focus:
+    """Add referents; of each route only the last request is kept, and the current picture is never the one dropped."""
+    routes = {r.route for r in new if isinstance(r, RequestReferent)}
+    kept = [r for r in focus.referents if not (isinstance(r, RequestReferent) and r.route in routes)]
+    added = focus.model_copy(update={"referents": tuple(kept)}).add(*new)
+    if added.picture is None and focus.picture is not None:
+        picture = PictureReferent(image=focus.picture)
+        return added.model_copy(update={"referents": (picture, *added.referents[1 - FOCUS_LIMIT :])})
+    return added
+
+
+def _bounded(value: Any) -> Any:
+    """A tool's result if it is small; a large one as the beginning of its text."""
+    text = json.dumps(value, ensure_ascii=False)
+    return value if len(text) <= MAX_REMEMBERED else text[:MAX_REMEMBERED]
 
 
 def _looked_at(step: Step) -> list[Referent]:
@@ -60,7 +86,7 @@ def _looked_at(step: Step) -> list[Referent]:
     if step.image is None:
         return []
     image = step.image
-    regions = sorted(step.boxes, key=lambda region: region.score or 0.0)
+    regions = sorted(step.boxes, key=lambda region: region.score or 0.0)[-MAX_REGIONS:]
     found = [RegionReferent(image=image, box=region.box, label=region.label) for region in regions]
     return [*found] if found else [PictureReferent(image=image)]
 
@@ -68,14 +94,22 @@ def _looked_at(step: Step) -> list[Referent]:
 def _read(step: Step, output: str) -> list[Referent]:
     if output == "boxes" or step.status != "ok" or not step.text:
         return []
-    return [TextReferent(text=step.text, image=step.image, box=step.boxes[0].box if step.boxes else None)]
+    return [
+        TextReferent(text=step.text[:MAX_REMEMBERED], image=step.image, box=step.boxes[0].box if step.boxes else None)
+    ]
 
 
 def complete_request(request: str, route: str, focus: Focus) -> str:
-    """The request in full, where it leans on the last one to the same route ("and the red one?")."""
-    earlier = (r for r in reversed(focus.referents) if isinstance(r, RequestReferent) and r.route == route)
-    last = next(earlier, None)
-    return request if last is None else complete(request, last.request)
+    """The request in full, where it leans on what was said before.
+
+    A fragment ("and the red one?") takes the place of the noun phrase in the last request to the same route; "one"
+    elsewhere ("read the red one") stands for the noun of the newest region or request.
+    """
+    asked = [r for r in reversed(focus.referents) if isinstance(r, RequestReferent)]
+    same = next((r for r in asked if r.route == route), None)
+    full = request if same is None else complete(request, same.request)
+    named = focus.region.label if focus.region else next((p for r in asked if (p := noun_phrase(r.request))), None)
+    return substitute_one(full, named) if named else full
 
 
 def resolve_region(request: str, focus: Focus, used: Sequence[Step] = ()) -> RegionReferent | None:

@@ -16,13 +16,11 @@ from conlora_agent.answers import compose, confidence
 from conlora_agent.core.errors import TextError
 from conlora_agent.core.protocols import GenerateRequest
 from conlora_agent.core.types import (
-    Finished,
     Pending,
     Plan,
     Planned,
     RouteQuery,
     TurnRecord,
-    TurnResult,
     Usage,
 )
 from conlora_agent.focus import add_picture
@@ -31,7 +29,7 @@ from conlora_agent.memory.threads import now
 from conlora_agent.perception import perceive as perceive_step
 from conlora_agent.prompts import extend_window, history, previous_routes, with_results
 from conlora_agent.state import TurnContext, TurnState, dump_focus, focus_of, pending_of
-from conlora_agent.steps import Outcome, StepRun, emitter, run_step
+from conlora_agent.steps import Outcome, StepRun, run_step
 
 CHAT_TOKENS = 256
 
@@ -64,7 +62,7 @@ def ingest(state: TurnState, runtime: Context) -> Update:
 def route(state: TurnState, runtime: Context) -> Update:
     """Plan the turn: the user's own choice, a question resumed, or what the router says; or ask back."""
     plan, asked, replies = _plan(state, runtime.context)
-    emitter(runtime)(Planned(plan=plan))
+    runtime.context.channel.emit(Planned(plan=plan))
     return {"plan": plan, "asked": asked, "replies": replies}
 
 
@@ -95,7 +93,8 @@ def respond(state: TurnState) -> Update:
 
 
 def commit(state: TurnState, runtime: Context) -> Update:
-    """Make the turn part of the thread; the saver writes it once the graph has ended."""
+    """Make the turn part of the thread; the saver writes it once the graph has ended. Raises TurnCancelled."""
+    runtime.context.channel.wait_until_taken()
     record = TurnRecord(
         text=state["text"],
         image=state["image"],
@@ -108,23 +107,12 @@ def commit(state: TurnState, runtime: Context) -> Update:
     routes = [step.route for step in record.steps if step.kind != "clarify"]
     turn = {"user": record.text, "assistant": record.answer, "routes": routes}
     asked = state["asked"]
-    emitter(runtime)(Finished(result=_result(runtime.context.thread, record)))
     return {
         "window": extend_window(state.get("window", []), turn, runtime.context.settings.history_tokens),
         "summary": state.get("summary", ""),
         "pending": asked.model_dump(mode="json") if asked else None,
         "record": record.model_dump(mode="json"),
     }
-
-
-def _result(thread: str, record: TurnRecord) -> TurnResult:
-    return TurnResult(
-        thread=thread,
-        answer=record.answer,
-        answer_confidence=record.answer_confidence,
-        steps=record.steps,
-        usage=record.usage,
-    )
 
 
 # -- routing ----------------------------------------------------------------------------------------------------------

@@ -17,6 +17,10 @@ def word_set(text: str) -> frozenset[str]:
 PICTURE_NOUNS = ("picture", "image", "photo", "photograph", "screenshot", "scan", "pic")
 DETERMINERS = word_set("the a an this that these those my your his her its our their some any every all another")
 
+PREPOSITIONS = word_set(
+    "on in at of with near by under over above below behind beside between to from next without inside for into"
+)
+
 _PICTURE = rf"(?:the|this|that|my)\s+(?:whole\s+|entire\s+|full\s+)?(?:{'|'.join(PICTURE_NOUNS)})"
 _BE = r"(?:is|are|was|were|'s|’s|'re)"
 
@@ -62,15 +66,8 @@ _TAILS = tuple(
 _TRAILING_BE = re.compile(rf"\s+{_BE}$", re.IGNORECASE)
 _EMBEDDED_WHERE = re.compile(_EMBEDDED, re.IGNORECASE)
 _ONE = re.compile(r"\bones?\b", re.IGNORECASE)
-_AFTER_HEAD = re.compile(
-    r"\s+(?:on|in|at|of|with|near|by|under|over|above|below|behind|beside|between|to|from|next|that|which|who|"
-    r"wearing|holding|without)\b.*$",
-    re.IGNORECASE,
-)
+_AFTER_HEAD = re.compile(rf"\s+(?:{'|'.join(sorted(PREPOSITIONS))}|that|which|who|wearing|holding)\b.*$", re.I)
 _WORD = re.compile(r"[\w'’-]+")
-_LAST_PHRASE = re.compile(
-    rf"\b(?:{'|'.join(sorted(DETERMINERS))})\s+(?:(?!\b(?:{'|'.join(sorted(DETERMINERS))})\b).)+$", re.IGNORECASE
-)
 
 
 def words(text: str) -> list[str]:
@@ -106,14 +103,31 @@ def is_fragment(request: str) -> bool:
 def complete(request: str, earlier: str) -> str:
     """A fragment completed by the request before: "and the red one?" after "where is the blue book?" gives
     "where is the red book?". What is no fragment, or follows a request without a noun phrase, comes back unchanged."""
-    if not is_fragment(request):
-        return request
-    old = _noun_phrase(earlier)
+    old = noun_phrase(earlier) if is_fragment(request) else None
     if old is None:
         return request
     new = _strip_tails(_strip_frames(" ".join(request.split()), _CARRY_ON))
     start = earlier.rindex(old)
-    return earlier[:start] + _substitute_one(new, old) + earlier[start + len(old) :]
+    return earlier[:start] + substitute_one(new, old) + earlier[start + len(old) :]
+
+
+def substitute_one(text: str, antecedent: str) -> str:
+    """The noun of `antecedent` in the place of "one": "read the red one" and "the blue book" give "read the red book".
+
+    The number one ("one dog") and "no one" are left as they are.
+    """
+    noun = head(antecedent)
+    if noun.lower() in ("one", "ones"):
+        return text
+
+    def noun_for(match: re.Match[str]) -> str:
+        before, after = words(text[: match.start()])[-1:], words(text[match.end() :])[:1]
+        if not before or before[0] in _NO_HEAD_AFTER or not _may_follow_head(after):
+            return match.group()
+        plural = match.group().lower() == "ones" and not noun.endswith("s")
+        return noun + "s" if plural else noun
+
+    return _ONE.sub(noun_for, text)
 
 
 def head(phrase: str) -> str:
@@ -157,27 +171,42 @@ _NOT_IN_FRAGMENT = word_set(
 
 
 def _is_clause(tokens: list[str]) -> bool:
-    return any(token in _NOT_IN_FRAGMENT for token in tokens[1:] or tokens)
+    """Whether a verb, a question word or a word that refers by itself shows that this is more than a noun phrase."""
+    if any(token in _NOT_IN_FRAGMENT for token in tokens[1:]):
+        return True
+    if tokens[0] in _NOT_IN_FRAGMENT and (tokens[0] not in DETERMINERS or len(tokens) == 1):
+        return True
+    return any(b in DETERMINERS and a not in PREPOSITIONS for a, b in zip(tokens, tokens[1:], strict=False))
 
 
-def _noun_phrase(request: str) -> str | None:
-    """The noun phrase that a later fragment would replace: what was to be found, or else the last one."""
+def noun_phrase(request: str) -> str | None:
+    """The noun phrase that a later fragment would replace: what was to be found, or else the last one that no
+    preposition leads in, with the place it is said to be at ("the car on the road")."""
     text = _strip_tails(request)
     phrase = referring_phrase(text)
     if phrase != text and phrase in request:
         return phrase
-    match = _LAST_PHRASE.search(text)
-    return match.group() if match and match.group() in request else None
+    spans = [match.span() for match in _WORD.finditer(text)]
+    tokens = words(text)
+    starts = [
+        k
+        for k, token in enumerate(tokens[:-1])
+        if token in DETERMINERS and (k == 0 or tokens[k - 1] not in PREPOSITIONS) and not _ends_phrase(tokens[k + 1])
+    ]
+    if not starts:
+        return None
+    end = starts[-1] + 1
+    while end + 1 < len(tokens) and not _ends_phrase(tokens[end + 1]):
+        end += 1
+    return text[spans[starts[-1]][0] : spans[end][1]]
 
 
-def _substitute_one(phrase: str, earlier: str) -> str:
-    """Put the head noun of `earlier` in the place of "one": "the red one" and "the blue book" give "the red book"."""
-    noun = head(earlier)
-    if noun.lower() in ("one", "ones"):
-        return phrase
+def _ends_phrase(token: str) -> bool:
+    return token in _NOT_IN_FRAGMENT or (token.endswith("ing") and token not in ("king", "ring", "wing", "thing"))
 
-    def noun_for(match: re.Match[str]) -> str:
-        plural = match.group().lower() == "ones" and not noun.endswith("s")
-        return noun + "s" if plural else noun
 
-    return _ONE.sub(noun_for, phrase)
+def _may_follow_head(after: list[str]) -> bool:
+    return not after or after[0] in PREPOSITIONS or _ends_phrase(after[0]) or after[0] in ("and", "or", "please", "too")
+
+
+_NO_HEAD_AFTER = PREPOSITIONS | word_set("no any every some is are there number find show locate only just")

@@ -7,21 +7,20 @@ the finished turn on its way to the transcript. Not covered here: what nodes do 
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, TypedDict
 
 from langgraph.channels import UntrackedValue
 
 from conlora_agent.core.protocols import Router
-from conlora_agent.core.types import Event, Focus, Pending, Plan, Route, Step, Usage
+from conlora_agent.core.types import Focus, Pending, Plan, Route, Step, Usage
 
 if TYPE_CHECKING:
     from adapters.registry import TaskRegistry
     from conlora_agent.memory.pictures import PictureStore
     from conlora_agent.models import Models
     from conlora_agent.settings import Settings
+    from conlora_agent.streaming import EventChannel
     from tools.registry import ToolRegistry
 
 
@@ -74,10 +73,7 @@ class TurnContext:
     models: Models
     holder: str
     """Token of the thread's lease; pictures of the turn are held under it until it is committed."""
-    cancelled: threading.Event
-
-
-Emit = Callable[[Event], None]
+    channel: EventChannel
 
 
 def focus_of(state: TurnState) -> Focus:

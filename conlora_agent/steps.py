@@ -6,8 +6,6 @@ raised, and rolls the turn back. Not covered here: what the kinds of step do (pe
 
 from __future__ import annotations
 
-import contextvars
-import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -17,7 +15,6 @@ from langgraph.runtime import Runtime
 
 from conlora_agent.core.errors import ConloraError, ToolUnavailable
 from conlora_agent.core.types import (
-    Event,
     Focus,
     Pending,
     Plan,
@@ -30,11 +27,7 @@ from conlora_agent.core.types import (
     Usage,
 )
 from conlora_agent.focus import after_step, complete_request
-from conlora_agent.state import Emit, TurnContext, TurnState, dump_focus, focus_of
-
-
-class TurnCancelled(Exception):
-    """The caller stopped listening; raised through the generation so that it stops, too."""
+from conlora_agent.state import TurnContext, TurnState, dump_focus, focus_of
 
 
 @dataclass(frozen=True)
@@ -49,14 +42,11 @@ class StepRun:
     focus: Focus
     state: TurnState
     context: TurnContext
-    emit: Emit
 
     def on_token(self, text: str) -> None:
         """Pass a piece of generated text on. Raises TurnCancelled."""
-        if self.context.cancelled.is_set():
-            raise TurnCancelled
         if text:
-            self.emit(Token(index=self.index, text=text))
+            self.context.channel.emit(Token(index=self.index, text=text))
 
     def step(self, **result: Any) -> Step:
         """The trace of this step."""
@@ -77,13 +67,11 @@ class Outcome:
 def run_step(state: TurnState, runtime: Runtime[TurnContext], work: Callable[[StepRun], Outcome]) -> dict[str, Any]:
     """Carry out the next step of the plan with `work`; the state's update."""
     run = _begin(state, runtime)
-    if run.context.cancelled.is_set():
-        raise TurnCancelled
-    run.emit(StepStarted(index=run.index, step=run.planned))
+    run.context.channel.emit(StepStarted(index=run.index, step=run.planned))
     began = time.perf_counter()
     outcome = _blocked(run) or _attempt(run, work)
     step = outcome.step.model_copy(update={"ms": (time.perf_counter() - began) * 1000})
-    run.emit(StepFinished(index=run.index, step=step))
+    run.context.channel.emit(StepFinished(index=run.index, step=step))
     update: dict[str, Any] = {
         "steps": (*state["steps"], step),
         "focus": dump_focus(after_step(run.focus, step, output=outcome.output)),
@@ -94,17 +82,6 @@ def run_step(state: TurnState, runtime: Runtime[TurnContext], work: Callable[[St
     if outcome.plan is not None:
         update |= {"plan": outcome.plan}
     return update
-
-
-def emitter(runtime: Runtime[TurnContext]) -> Emit:
-    """A way to stream events that also works from threads that a backbone starts."""
-    context, lock = contextvars.copy_context(), threading.Lock()
-
-    def emit(event: Event) -> None:
-        with lock:
-            context.run(runtime.stream_writer, event)
-
-    return emit
 
 
 def _begin(state: TurnState, runtime: Runtime[TurnContext]) -> StepRun:
@@ -120,7 +97,6 @@ def _begin(state: TurnState, runtime: Runtime[TurnContext]) -> StepRun:
         focus=focus,
         state=state,
         context=runtime.context,
-        emit=emitter(runtime),
     )
 
 

@@ -64,7 +64,6 @@ class Database:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._ready = False
 
     @contextmanager
     def read(self) -> Iterator[sqlite3.Connection]:
@@ -101,8 +100,7 @@ class Database:
         try:
             connection.execute("PRAGMA foreign_keys = ON")
             connection.execute("PRAGMA synchronous = FULL")
-            if not self._ready:
-                self._prepare(connection)
+            self._prepare(connection)
         except BaseException:
             connection.close()
             raise
@@ -123,7 +121,6 @@ class Database:
                 f"{self.path} has schema version {found}, this program knows {SCHEMA_VERSION}",
                 "update the program or set CONLORA_HOME to another folder",
             )
-        self._ready = True
 
 
 def _version(connection: sqlite3.Connection) -> int:

@@ -55,6 +55,7 @@ def decode_picture(data: bytes, *, max_pixels: int) -> Image:
 
 def _open(data: bytes, max_pixels: int) -> Image:
     """Read the header only."""
+    import PIL
     import PIL.Image
 
     try:
@@ -63,7 +64,7 @@ def _open(data: bytes, max_pixels: int) -> Image:
             picture = PIL.Image.open(io.BytesIO(data), formats=FORMATS)
     except (PIL.Image.DecompressionBombError, PIL.Image.DecompressionBombWarning) as error:
         raise _too_large(max_pixels) from error
-    except PIL.Image.UnidentifiedImageError as error:
+    except PIL.UnidentifiedImageError as error:
         raise PictureError("these bytes are not a picture", _ACCEPTED) from error
     except Exception as error:
         raise PictureError(f"the picture's header is damaged ({error})", "save or send it again") from error

@@ -1,11 +1,14 @@
 """Leases: at most one turn at a time works on a thread, across threads and processes.
 
-A lease expires by itself when its holder dies; a living holder renews it. Whoever commits proves that the lease is
-still theirs in the same transaction, so a holder that slept too long cannot overwrite a later turn.
+A lease expires by itself when its holder dies (at once where that can be seen); a living holder renews it. Whoever
+commits proves that the lease is still theirs in the same transaction, so a holder that slept too long cannot overwrite
+a later turn.
 """
 
 from __future__ import annotations
 
+import os
+import socket
 import sqlite3
 import threading
 import time
@@ -29,7 +32,7 @@ class Leases:
     @contextmanager
     def hold(self, thread: str) -> Iterator[str]:
         """Hold the lease of `thread` and keep it renewed; yields its token. Raises ThreadBusy."""
-        token = uuid.uuid4().hex
+        token = f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex}"
         self._acquire(thread, token)
         stop = threading.Event()
         renewer = threading.Thread(target=self._renew, args=(thread, token, stop), daemon=True)
@@ -44,8 +47,8 @@ class Leases:
     def _acquire(self, thread: str, token: str) -> None:
         now = time.time()
         with self._database.write() as connection:
-            row = connection.execute("SELECT expires_at FROM leases WHERE thread = ?", (thread,)).fetchone()
-            if row is not None and row[0] > now:
+            row = connection.execute("SELECT token, expires_at FROM leases WHERE thread = ?", (thread,)).fetchone()
+            if row is not None and row[1] > now and not _dead(row[0]):
                 raise _busy(thread)
             connection.execute("INSERT OR REPLACE INTO leases VALUES (?, ?, ?)", (thread, token, now + self._seconds))
 
@@ -70,6 +73,20 @@ def check_lease(connection: sqlite3.Connection, thread: str, token: str) -> None
     row = connection.execute("SELECT token FROM leases WHERE thread = ?", (thread,)).fetchone()
     if row is None or row[0] != token:
         raise _busy(thread)
+
+
+def _dead(token: str) -> bool:
+    """Whether the process that made `token` ran on this machine and has ended: no need to wait for the lease then."""
+    host, pid, _ = token.rsplit(":", 2)
+    if host != socket.gethostname() or os.name != "posix":
+        return False
+    try:
+        os.kill(int(pid), 0)  # signal 0 only asks whether the process is there
+    except ProcessLookupError:
+        return True
+    except OSError:
+        return False
+    return False
 
 
 def _busy(thread: str) -> ThreadBusy:
