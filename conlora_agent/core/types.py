@@ -180,7 +180,7 @@ class Focus(Model):
     def add(self, *new: Referent) -> Focus:
         """A focus with `new` at the end, duplicates moved there, and the oldest dropped beyond `FOCUS_LIMIT`."""
         kept = [r for r in self.referents if r not in new]
-        return self.model_copy(update={"referents": tuple([*kept, *new])[-FOCUS_LIMIT:]})
+        return self.model_copy(update={"referents": (*kept, *new)[-FOCUS_LIMIT:]})
 
     @property
     def picture(self) -> str | None:

@@ -1,0 +1,48 @@
+"""What a task's data generator makes: one picture, one instruction, one right answer.
+
+A built-in task's `data.py` has `exercise(rng, studio, split) -> Exercise`. The studio that draws is handed in, so that
+a task folder knows nothing of the training code.
+"""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class Exercise:
+    """One training example. `picture` is (height, width, 3) uint8; `request` goes into the task's prompt template."""
+
+    picture: NDArray[np.uint8]
+    request: str
+    answer: str
+    spelled: bool = False
+    """Whether the answer is learned one character a token: reading is spelling, not guessing words."""
+
+
+class Studio(Protocol):
+    """Draws labelled pictures. Samples carry `picture`, `lines` and `objects` in pixels."""
+
+    def read_canvas(self, rng: random.Random) -> tuple[int, int]:
+        """Size (width, height) of a picture to read."""
+
+    def text(self, rng: random.Random, size: tuple[int, int]) -> Any:
+        """A picture of this size with lines of text: a line, a page, a document, a scene."""
+
+    def scene(self, rng: random.Random) -> Any:
+        """A scene with one to six objects."""
+
+    def caption(self, sample: Any, rng: random.Random) -> str:
+        """A fluent sentence about a scene."""
+
+    def question(self, sample: Any, rng: random.Random) -> tuple[str, str]:
+        """A question about a scene and its answer."""
+
+    def phrase(self, sample: Any, rng: random.Random) -> tuple[str, list[tuple[float, float, float, float]]]:
+        """A referring phrase and the boxes it means, in pixels; none when the object is absent."""

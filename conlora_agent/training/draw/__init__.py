@@ -1,0 +1,1 @@
+"""Renderers: pictures with exact labels, drawn from fonts and openly licensed clip-art."""

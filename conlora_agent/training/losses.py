@@ -1,0 +1,70 @@
+"""Losses of dense pretraining."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from conlora_agent.backbone.nano.dense import DenseOutput
+from conlora_agent.training.labels import IGNORE
+
+NONE_WEIGHT = 0.25
+
+
+def dense_loss(out: DenseOutput, labels: dict[str, Tensor]) -> tuple[Tensor, dict[str, float]]:
+    """Weighted sum of all heads' losses over a batch, and each part for the log.
+
+    `labels` are the grids of training.labels.DenseLabels, batched.
+    """
+    logits = out.glyph.float().flatten(0, 2)
+    weight = torch.ones(logits.shape[-1])
+    weight[0] = NONE_WEIGHT
+    glyph = F.cross_entropy(logits, labels["glyph"].flatten(), weight.to(logits.device))
+    target = labels["shape"].permute(0, 2, 3, 1)  # (batch, h, w, 5)
+    near = ~target[..., 0].isnan()
+    parts = {"glyph": glyph}
+    if near.any():
+        guess, truth = out.shape.float()[near], target[near]
+        parts["shape"] = F.smooth_l1_loss(guess[:, :4], truth[:, :4], beta=0.3)
+        parts["gap"] = F.binary_cross_entropy_with_logits(guess[:, 4], truth[:, 4])
+    parts |= _object_losses(out, labels)
+    scale = {"glyph": 1.0, "shape": 1.0, "gap": 0.3, "heat": 1.0, "box": 1.0, "colour": 0.3, "name": 0.6}
+    total = torch.stack([scale[k] * v for k, v in parts.items()]).sum()
+    return total, {k: round(float(v.detach()), 4) for k, v in parts.items()}
+
+
+def _object_losses(out: DenseOutput, labels: dict[str, Tensor]) -> dict[str, Tensor]:
+    near = labels["name"] != IGNORE
+    if not near.any():
+        return {}
+    truth = labels["box"].permute(0, 2, 3, 1)[near]
+    guess = out.box[near]
+    parts = {
+        "heat": _focal(out.heat.float(), labels["heat"]),
+        "box": (1 - generalised_iou(guess, truth)).mean() + 0.5 * (guess.log() - truth.log()).abs().mean(),
+        "name": F.cross_entropy(out.name.float()[near], labels["name"][near]),
+    }
+    if (labels["colour"] != IGNORE).any():
+        parts["colour"] = F.cross_entropy(out.colour.float().flatten(0, 2), labels["colour"].flatten())
+    return parts
+
+
+def _focal(logits: Tensor, heat: Tensor) -> Tensor:
+    """Centre-point focal loss (CornerNet, arXiv:1808.01244): penalty reduced around each centre."""
+    p = logits.sigmoid().clamp(1e-4, 1 - 1e-4)
+    centre = heat == 1
+    positive = ((1 - p) ** 2 * p.log())[centre].sum()
+    negative = ((1 - heat) ** 4 * p**2 * (1 - p).log())[~centre].sum()
+    return -(positive + negative) / centre.sum().clamp(min=1)
+
+
+def generalised_iou(a: Tensor, b: Tensor) -> Tensor:
+    """Generalised IoU (arXiv:1902.09630) of boxes given as distances to the four sides from a shared point, (n, 4)."""
+    area_a = (a[:, 0] + a[:, 2]) * (a[:, 1] + a[:, 3])
+    area_b = (b[:, 0] + b[:, 2]) * (b[:, 1] + b[:, 3])
+    low, high = torch.minimum(a, b), torch.maximum(a, b)
+    inter = (low[:, 0] + low[:, 2]) * (low[:, 1] + low[:, 3])
+    hull = (high[:, 0] + high[:, 2]) * (high[:, 1] + high[:, 3])
+    union = area_a + area_b - inter
+    return inter / union - (hull - union) / hull

@@ -1,0 +1,45 @@
+"""AdamW for bf16 parameters that keeps the real values in fp32, where small steps are not rounded away."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+
+class MasterAdamW:
+    """Steps fp32 copies of `params` and writes them back."""
+
+    def __init__(self, params: list[Tensor], rate: float) -> None:
+        self.params = params
+        self.masters = [p.detach().float().clone().requires_grad_(True) for p in params]
+        self.inner = torch.optim.AdamW(self.masters, lr=rate, betas=(0.9, 0.98), weight_decay=0.0)
+
+    def set_rate(self, rate: float) -> None:
+        """Learning rate from the next step on."""
+        for group in self.inner.param_groups:
+            group["lr"] = rate
+
+    def step(self, clip: float = 1.0) -> None:
+        """One step from the gradients of `params`, which are cleared."""
+        for param, master in zip(self.params, self.masters, strict=True):
+            master.grad = None if param.grad is None else param.grad.float()
+            param.grad = None
+        torch.nn.utils.clip_grad_norm_([m for m in self.masters if m.grad is not None], clip)
+        self.inner.step()
+        with torch.no_grad():
+            for param, master in zip(self.params, self.masters, strict=True):
+                param.copy_(master)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Everything needed to go on later."""
+        return {"inner": self.inner.state_dict(), "masters": self.masters}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from `state_dict()`."""
+        with torch.no_grad():
+            for master, param, value in zip(self.masters, self.params, state["masters"], strict=True):
+                master.copy_(value)
+                param.copy_(value)
+        self.inner.load_state_dict(state["inner"])

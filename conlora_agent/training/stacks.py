@@ -1,0 +1,233 @@
+"""Trains one task's stack: LoRAs on upper vision layers, mid layer and language model, everything else frozen.
+
+The prompt layout is the one used later: a text-only history computed with adapters off, then picture and instruction
+with the stack on. Resumable and time-boxed, like vision.py.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import random
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+from torch.utils.data import DataLoader, IterableDataset, get_worker_info
+
+from adapters.exercise import Exercise
+from conlora_agent.backbone.nano.processing import invocation_ids, prefix_ids
+from conlora_agent.core.types import Message
+from conlora_agent.training.optimise import MasterAdamW
+from conlora_agent.training.vision import log
+
+END = "<|im_end|>"
+
+
+@dataclass
+class StackRun:
+    """Settings of one stack's training."""
+
+    task: str
+    out: Path
+    minutes: float
+    batch: int = 16
+    rate: float = 1e-3
+    seed: int = 0
+    workers: int = 1
+    device: str = "cpu"
+    log_every: int = 20
+    save_every: int = 60
+
+
+@dataclass
+class TeacherBatch:
+    """Pictures of one canvas with tokenised instructions and answers, behind one shared history."""
+
+    pixels: Tensor
+    """(batch, 3, H, W) uint8"""
+    history: list[int]
+    prompts: list[list[int]]
+    answers: list[list[int]]
+
+
+class Exercises(IterableDataset[TeacherBatch]):
+    """Endless batches of exercises of one task."""
+
+    def __init__(
+        self,
+        make: Callable[[random.Random], Exercise],
+        prompt: Callable[[str], str],
+        tokenizer: Any,
+        run: StackRun,
+        first: int = 0,
+    ) -> None:
+        self.make, self.prompt, self.tokenizer, self.run, self.first = make, prompt, tokenizer, run, first
+
+    def __iter__(self) -> Iterator[TeacherBatch]:
+        info = get_worker_info()
+        worker, step = (info.id, info.num_workers) if info else (0, 1)
+        number = self.first + worker
+        while True:
+            yield self.batch(number)
+            number += step
+
+    def batch(self, number: int) -> TeacherBatch:
+        """Batch `number`; all its pictures have the size of its first."""
+        rng = random.Random(f"{self.run.task}/{self.run.seed}/{number}")
+        made: list[Exercise] = []
+        while len(made) < self.run.batch:
+            one = self.make(rng)
+            if not made or one.picture.shape == made[0].picture.shape:
+                made.append(one)
+        pixels = np.ascontiguousarray(np.stack([e.picture for e in made]).transpose(0, 3, 1, 2))
+        return TeacherBatch(
+            torch.from_numpy(pixels),
+            prefix_ids(self.tokenizer, random_history(rng)),
+            [invocation_ids(self.tokenizer, self.prompt(e.request), True) for e in made],
+            [answer_ids(self.tokenizer, e) for e in made],
+        )
+
+
+SYSTEMS = (
+    "You are a helpful AI assistant.",
+    "You are a helpful assistant that talks about pictures.",
+    "Answer briefly and truthfully.",
+)
+ROUNDS = (
+    ("hello", "Hello! How can I help you?"),
+    ("describe this image", "A red car next to a green tree."),
+    ("where is the dog?", "I found the dog (91%)."),
+    ("what is written on it?", "Grand Opening"),
+    ("what is 17% of 240?", "40.8"),
+    ("thanks!", "You're welcome!"),
+    ("how many apples are there?", "three"),
+)
+
+
+def random_history(rng: random.Random) -> list[Message]:
+    """A short conversation as may stand before a picture: mostly none, sometimes a system line and a few rounds."""
+    history = [Message(role="system", content=rng.choice(SYSTEMS))] if rng.random() < 0.7 else []
+    for user, assistant in rng.sample(ROUNDS, rng.choice((0, 0, 0, 1, 2, 3))):
+        history += [Message(role="user", content=user), Message(role="assistant", content=assistant)]
+    return history
+
+
+def answer_ids(tokenizer: Any, exercise: Exercise) -> list[int]:
+    """Ids the model should produce, the end mark included."""
+    if exercise.spelled:
+        ids = [tokenizer.encode(char, add_special_tokens=False) for char in exercise.answer]
+        answer = [i for piece in ids for i in piece]
+    else:
+        answer = tokenizer.encode(exercise.answer, add_special_tokens=False, split_special_tokens=True)
+    return [*answer, tokenizer.convert_tokens_to_ids(END)]
+
+
+def answer_loss(model: Any, batch: TeacherBatch, device: str) -> Tensor:
+    """Mean cross-entropy of the answers' tokens. `model` is the PeftModel with the stack active."""
+    nano = model.base_model.model
+    pixels = batch.pixels.to(device).to(nano.dtype) / 255
+    with torch.no_grad():
+        low = nano.vision.low(pixels)
+    visual, _ = nano.visual_tokens(low=low)
+    embed = nano.get_input_embeddings()
+    rows, targets = [], []
+    for tokens, prompt, answer in zip(visual, batch.prompts, batch.answers, strict=True):
+        words = embed(torch.tensor(prompt[1:] + answer[:-1], device=device))
+        rows.append(torch.cat([tokens.to(words.dtype), words]))
+        targets.append(torch.tensor([-100] * (len(rows[-1]) - len(answer)) + answer, device=device))
+    longest = max(map(len, rows))
+    embeds = torch.stack([F.pad(row, (0, 0, 0, longest - len(row))) for row in rows])
+    target = torch.stack([F.pad(t, (0, longest - len(t)), value=-100) for t in targets])
+    hidden = _hidden(model, nano, batch.history, embeds, device)
+    # Only answer positions go through the 49k-word head, a fifth of the cost otherwise.
+    return F.cross_entropy(nano.language_model.lm_head(hidden[target != -100]).float(), target[target != -100])
+
+
+def _hidden(model: Any, nano: Any, history: list[int], embeds: Tensor, device: str) -> Tensor:
+    """Last hidden states (batch, length, hidden) of `embeds` behind a shared history computed with adapters off."""
+    from transformers import DynamicCache
+
+    past = DynamicCache(config=nano.config.text_config)
+    ids = torch.tensor([history], device=device).expand(len(embeds), -1)
+    with torch.no_grad(), model.disable_adapter():
+        nano.language_model.model(input_ids=ids, past_key_values=past, use_cache=True)
+    # Padding stands on the right, after everything that is looked at: the causal mask alone is enough.
+    out = nano.language_model.model(inputs_embeds=embeds, past_key_values=past, use_cache=True)
+    hidden: Tensor = out.last_hidden_state
+    return hidden
+
+
+def train_stack(run: StackRun, model: Any, exercises: Exercises, check: Callable[[], dict[str, Any]]) -> None:
+    """Train the active adapter of PeftModel `model` for `run.minutes` of training time."""
+    run.out.mkdir(parents=True, exist_ok=True)
+    learned = [p for p in model.parameters() if p.requires_grad]
+    optimizer = MasterAdamW(learned, run.rate)
+    step, spent = _resume(run, optimizer)
+    exercises.first = step
+    model.train()
+    start, smooth = time.monotonic() - spent, 0.0
+    stream = DataLoader(exercises, batch_size=None, num_workers=run.workers, prefetch_factor=4 if run.workers else None)
+    for batch in stream:
+        spent = time.monotonic() - start
+        done = spent / (run.minutes * 60)
+        if done >= 1:
+            break
+        optimizer.set_rate(run.rate * min(1.0, (step + 1) / 40) * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * done))))
+        loss = answer_loss(model, batch, run.device)
+        loss.backward()
+        optimizer.step()
+        step += 1
+        smooth = float(loss.detach()) if not smooth else 0.95 * smooth + 0.05 * float(loss.detach())
+        if step % run.log_every == 0:
+            rate = round(step * run.batch / spent, 1)
+            log(
+                task=run.task,
+                step=step,
+                samples=step * run.batch,
+                seconds=round(spent),
+                per_second=rate,
+                loss=round(smooth, 4),
+            )
+        if step % run.save_every == 0:
+            _save(run, optimizer, step, spent)
+    _save(run, optimizer, step, spent)
+    model.eval()
+    log(task=run.task, step=step, done=True, **check())
+
+
+def _save(run: StackRun, optimizer: MasterAdamW, step: int, spent: float) -> None:
+    path = run.out / f"{run.task}.pt"
+    torch.save({"optimizer": optimizer.state_dict(), "step": step, "seconds": spent}, path.with_suffix(".tmp"))
+    os.replace(path.with_suffix(".tmp"), path)
+
+
+def _resume(run: StackRun, optimizer: MasterAdamW) -> tuple[int, float]:
+    path = run.out / f"{run.task}.pt"
+    if not path.exists():
+        return 0, 0.0
+    state = torch.load(path, map_location=run.device, weights_only=True)
+    optimizer.load_state_dict(state["optimizer"])
+    log(task=run.task, resumed=state["step"])
+    return int(state["step"]), float(state["seconds"])
+
+
+def save_stack(model: Any, task: str, folder: Path, backbone: str, revision: str) -> None:
+    """Write the adapter as PEFT safetensors in bf16, with the backbone and revision it was trained on."""
+    temporary = folder.parent / f".{folder.name}.tmp"
+    model.save_pretrained(temporary, selected_adapters=[task])
+    source = temporary / task if (temporary / task).is_dir() else temporary
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in ("adapter_config.json", "adapter_model.safetensors"):
+        os.replace(source / name, folder / name)
+    (folder / "stack.json").write_text(json.dumps({"backbone": backbone, "revision": revision}) + "\n")
+    for path in sorted(temporary.rglob("*"), reverse=True):
+        path.rmdir() if path.is_dir() else path.unlink()
+    temporary.rmdir()

@@ -1,0 +1,102 @@
+"""The studio that pretraining and the tasks' data generators draw in: fonts, words, clip-art, scenes, questions."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+from typing import Any
+
+from conlora_agent.settings import Settings
+from conlora_agent.training.draw import questions
+from conlora_agent.training.draw.colours import COLOURS
+from conlora_agent.training.draw.documents import document
+from conlora_agent.training.draw.material import HELDOUT_STYLES, TRAIN_STYLES, Material
+from conlora_agent.training.draw.names import EMOJI, SHAPES, THINGS
+from conlora_agent.training.draw.sample import PixelBox, Sample
+from conlora_agent.training.draw.scenes import scene
+from conlora_agent.training.draw.text import FontBook, Words, line_picture, text_picture
+
+Size = tuple[int, int]
+SQUARE = (256, 256)
+
+
+@dataclass(frozen=True)
+class DrawingStudio:
+    """Everything that drawing needs, for one split: "train", or "heldout" (unseen fonts, drawing style, phrasings)."""
+
+    fonts: tuple[str, ...]
+    words: Words
+    material: Material
+    split: str = "train"
+
+    @classmethod
+    def open(cls, split: str = "train") -> DrawingStudio:
+        """The studio of this machine. Raises what FontBook and Material raise when something is missing."""
+        fonts = FontBook.installed()
+        styles = TRAIN_STYLES if split == "train" else HELDOUT_STYLES
+        material = Material.load(Settings.load().cache / "material", styles)
+        return cls(fonts.train if split == "train" else fonts.heldout, Words(vocabulary()), material, split)
+
+    # -- pretraining --------------------------------------------------------------------------------------------------
+
+    def mixture(self, rng: random.Random, size: Size) -> Sample:
+        """A picture for dense pretraining: scenes, pages and lines; wide canvases are for lines of text."""
+        kind = rng.random()
+        if size != SQUARE:
+            line = kind < 0.65
+            return line_picture(rng, self.words, self.fonts, size) if line else self._page(rng, size)
+        if kind < 0.55:
+            return scene(rng, size, self.material, self.fonts, self.words)
+        if kind < 0.65:
+            return document(rng, size, self.fonts, self.words)
+        return line_picture(rng, self.words, self.fonts, size) if kind < 0.7 else self._page(rng, size)
+
+    def _page(self, rng: random.Random, size: Size) -> Sample:
+        return text_picture(rng, self.words, self.fonts, size, dense=rng.random() < 0.85)
+
+    # -- tasks (adapters.exercise.Studio) -----------------------------------------------------------------------------
+
+    def read_canvas(self, rng: random.Random) -> Size:
+        """A canvas for a reading exercise."""
+        return rng.choice((SQUARE, SQUARE, (512, 128)))
+
+    def text(self, rng: random.Random, size: Size) -> Sample:
+        """A line or a few, or, on the square canvas, sometimes a document or a scene."""
+        kind = rng.random()
+        if size != SQUARE:
+            return line_picture(rng, self.words, self.fonts, size)
+        if kind < 0.2:
+            return document(rng, size, self.fonts, self.words)
+        if kind < 0.3:
+            return self.scene(rng)
+        return text_picture(rng, self.words, self.fonts, size, dense=rng.random() < 0.15)
+
+    def scene(self, rng: random.Random) -> Sample:
+        """A scene with one to six objects."""
+        return scene(rng, SQUARE, self.material, self.fonts, self.words)
+
+    def caption(self, sample: Sample, rng: random.Random) -> str:
+        """A fluent sentence about a scene."""
+        return questions.caption(sample, rng)
+
+    def question(self, sample: Sample, rng: random.Random) -> tuple[str, str]:
+        """A question about a scene and its answer."""
+        return questions.vqa(sample, rng, self.split)
+
+    def phrase(self, sample: Sample, rng: random.Random) -> tuple[str, list[PixelBox]]:
+        """A referring phrase and the boxes it means, in pixels; none when the object is absent."""
+        return questions.grounding(sample, rng, self.split)
+
+
+def known_names() -> dict[str, list[str]]:
+    """What the mid layer can name, in label order: objects and colours."""
+    return {"names": sorted({*EMOJI, *SHAPES, *THINGS}), "colours": ["none", *COLOURS]}
+
+
+def vocabulary() -> list[str]:
+    """English words to write on things: those that are single tokens of the language model."""
+    from conlora_agent.backbone.nano.assemble import load_tokenizer
+
+    tokenizer: Any = load_tokenizer()
+    words = {piece[1:] for piece in tokenizer.get_vocab() if piece.startswith("Ġ") and len(piece) > 3}
+    return sorted(word for word in words if word.isascii() and word.isalpha())

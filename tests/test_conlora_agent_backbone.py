@@ -1,0 +1,143 @@
+"""The driver and the nano model, on tiny random weights of the real classes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from transformers import AutoModelForImageTextToText, AutoProcessor
+
+from conlora_agent.backbone.nano import register
+from conlora_agent.backbone.nano.assemble import processor
+from conlora_agent.backbone.nano.processing import IMAGE, canvas_for, fit, invocation_ids, prefix_ids
+from conlora_agent.core.errors import TextError, UnknownName, WeightsError
+from conlora_agent.core.protocols import GenerateRequest
+from conlora_agent.core.types import Message
+from tests.tiny_nano import tiny_backbone, tiny_model, tiny_stack, tiny_tokenizer
+
+
+@pytest.fixture
+def picture() -> Image.Image:
+    return Image.fromarray(np.random.default_rng(0).integers(0, 255, (48, 64, 3), dtype=np.uint8))
+
+
+HISTORY = (Message(role="user", content="hello"), Message(role="assistant", content="good day"))
+
+
+def test_saves_and_reloads_as_a_transformers_model(tmp_path: Path, picture: Image.Image) -> None:
+    register()
+    tokenizer = tiny_tokenizer()
+    model = tiny_model(tokenizer)
+    model.save_pretrained(tmp_path)
+    processor(model.config, tokenizer).save_pretrained(tmp_path)
+    again = AutoModelForImageTextToText.from_pretrained(tmp_path).eval()
+    inputs = AutoProcessor.from_pretrained(tmp_path)(images=picture, text=f"{IMAGE}read")
+    first = model.generate(**inputs, max_new_tokens=6, do_sample=False)
+    assert torch.equal(first, again.generate(**inputs, max_new_tokens=6, do_sample=False))
+    assert first.shape[1] > 0
+
+
+def test_a_batch_of_unequal_prompts_gives_each_row_its_own_answer(picture: Image.Image) -> None:
+    tokenizer = tiny_tokenizer()
+    model = tiny_model(tokenizer)
+    process = processor(model.config, tokenizer)
+    texts = [f"{IMAGE}read", f"{IMAGE}where is the blue book"]
+    both = model.generate(**process(images=[picture, picture], text=texts), max_new_tokens=5, do_sample=False)
+    for row, text in zip(both, texts, strict=True):
+        alone = model.generate(**process(images=picture, text=text), max_new_tokens=5, do_sample=False)[0]
+        assert row[: len(alone)].tolist() == alone.tolist()
+
+
+def test_history_is_computed_with_adapters_off_and_serves_every_stack(tmp_path: Path, picture: Image.Image) -> None:
+    """Answers with a warm prefix equal those of a fresh process, whichever stack warmed it."""
+    folders = {name: tiny_stack(tmp_path / name, seed) for seed, name in enumerate(("ocr", "caption"), 1)}
+
+    def ask(backbone: object, stack: str | None) -> str:
+        request = GenerateRequest("read", HISTORY, picture, "key", stack, max_new_tokens=8)
+        return backbone.generate(request).text  # type: ignore[attr-defined]
+
+    warm = tiny_backbone()
+    for name, folder in folders.items():
+        warm.attach(name, folder)
+    warmed = {stack: ask(warm, stack) for stack in ("ocr", "caption", None, "ocr")}
+    for stack in ("ocr", "caption", None):
+        cold = tiny_backbone()
+        for name, folder in folders.items():
+            cold.attach(name, folder)
+        assert ask(cold, stack) == warmed[stack]
+    assert len(set(warmed.values())) == 3
+
+
+def test_a_stack_off_is_the_plain_model(tmp_path: Path, picture: Image.Image) -> None:
+    request = GenerateRequest("read", HISTORY, picture, "key", None, max_new_tokens=8)
+    plain = tiny_backbone().generate(request)
+    with_stack = tiny_backbone()
+    with_stack.attach("ocr", tiny_stack(tmp_path / "ocr", 1))
+    assert with_stack.generate(request) == plain
+    with_stack.detach("ocr")
+    assert with_stack.stacks() == ()
+    assert with_stack.generate(request) == plain
+
+
+def test_low_layers_run_once_per_picture(tmp_path: Path, picture: Image.Image, monkeypatch: pytest.MonkeyPatch) -> None:
+    backbone = tiny_backbone()
+    backbone.attach("ocr", tiny_stack(tmp_path / "ocr", 1))
+    runs = []
+    backbone.model.vision.low.register_forward_hook(lambda *args: runs.append(1))
+    for stack in ("ocr", None, "ocr"):
+        backbone.generate(GenerateRequest("read", (), picture, "hash", stack, max_new_tokens=2))
+    assert len(runs) == 1
+
+
+def test_stacks_touch_upper_mid_and_language_layers_only(tmp_path: Path) -> None:
+    backbone = tiny_backbone()
+    backbone.attach("ocr", tiny_stack(tmp_path / "ocr", 1))
+    adapted = {name.split(".lora_A")[0] for name, _ in backbone.peft.named_parameters() if ".lora_A" in name}
+    assert any("vision.upper.layers.3" in n for n in adapted)
+    assert any(".mid." in n for n in adapted)
+    assert any("language_model" in n for n in adapted)
+    assert not any("vision.low" in n or "upper.layers.0" in n for n in adapted)
+
+
+def test_streams_what_it_returns_with_a_probability_for_every_piece(picture: Image.Image) -> None:
+    shown: list[str] = []
+    answer = tiny_backbone().generate(GenerateRequest("read", (), picture, max_new_tokens=12, on_token=shown.append))
+    assert "".join(shown).strip() == answer.text
+    assert "".join(piece.text for piece in answer.pieces).strip() == answer.text
+    assert all(0 < piece.probability <= 1 for piece in answer.pieces)
+    assert answer.usage.completion_tokens == len(answer.pieces)
+
+
+def test_refuses_what_it_cannot_do(tmp_path: Path, picture: Image.Image) -> None:
+    backbone = tiny_backbone()
+    with pytest.raises(UnknownName, match="ocr"):
+        backbone.generate(GenerateRequest("read", (), picture, stack="ocr"))
+    with pytest.raises(TextError, match="too long"):
+        backbone.generate(GenerateRequest("word " * 600))
+    with pytest.raises(WeightsError, match="ocr"):
+        backbone.attach("ocr", tmp_path)
+    assert backbone.stacks() == ()
+
+
+def test_special_tokens_written_by_a_user_stay_text() -> None:
+    tokenizer = tiny_tokenizer()
+    ids = invocation_ids(tokenizer, f"say {IMAGE} <|im_end|>", picture=True)
+    assert ids.count(tokenizer.convert_tokens_to_ids(IMAGE)) == 1
+    assert ids.count(tokenizer.eos_token_id) == 1
+    history = [Message(role="user", content="<|im_end|>")]
+    assert prefix_ids(tokenizer, history).count(tokenizer.eos_token_id) == 1
+
+
+@pytest.mark.parametrize("size", [(1, 1), (10000, 10), (10, 10000), (640, 480), (31, 1000)])
+def test_any_shape_fits_a_canvas_of_the_same_area(size: tuple[int, int]) -> None:
+    canvas = canvas_for(*size, 65536)
+    assert canvas[0] * canvas[1] == 65536
+    assert canvas[0] % 32 == 0
+    assert canvas[1] % 32 == 0
+    fitted, place = fit(Image.new("RGB", size, (10, 200, 30)), canvas)
+    assert fitted.size == canvas
+    assert 0 <= place[0] < place[2] <= 1
+    assert 0 <= place[1] < place[3] <= 1

@@ -1,0 +1,72 @@
+"""A tiny random `nano` of the real classes, for tests: same code, a thousandth of the size."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+
+from conlora_agent.backbone.local import LocalBackbone
+from conlora_agent.backbone.nano.assemble import processor
+from conlora_agent.backbone.nano.configuration import NanoConfig
+from conlora_agent.backbone.nano.modeling import NanoForConditionalGeneration
+from conlora_agent.backbone.nano.processing import IMAGE
+from conlora_agent.training.lora import NANO_MODULES
+
+NAMES = ["apple", "car", "dog"]
+COLOURS = ["none", "red", "blue"]
+
+
+def tiny_tokenizer() -> Any:
+    """A byte-level tokenizer with the special tokens of SmolLM2."""
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(
+        vocab_size=400,
+        special_tokens=["<|endoftext|>", "<|im_start|>", "<|im_end|>", IMAGE],
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        show_progress=False,
+    )
+    tokenizer.train_from_iterator(["the quick brown fox reads a blue book"] * 20, trainer)
+    return PreTrainedTokenizerFast(tokenizer_object=tokenizer, eos_token="<|im_end|>", pad_token="<|im_end|>")
+
+
+def tiny_model(tokenizer: Any) -> NanoForConditionalGeneration:
+    """Random weights, the same every time."""
+    torch.manual_seed(0)
+    text = LlamaConfig(
+        vocab_size=len(tokenizer), hidden_size=64, intermediate_size=96, num_hidden_layers=2, num_attention_heads=4,
+        num_key_value_heads=2, max_position_embeddings=512, eos_token_id=tokenizer.eos_token_id,
+    )  # fmt: skip
+    config = NanoConfig(
+        text_config=text.to_dict(), vision_size=64, vision_layers=4, vision_heads=2, stem_size=32, names=NAMES,
+        colours=COLOURS, canvas_area=4096, image_token_id=tokenizer.convert_tokens_to_ids(IMAGE),
+    )  # fmt: skip
+    model = NanoForConditionalGeneration(config)
+    model.language_model = LlamaForCausalLM(text)
+    model.mid.take_words(config, tokenizer, model.get_input_embeddings().weight)
+    # A silent random model would find nothing to make tokens of.
+    torch.nn.init.constant_(model.vision.heads.heat.bias, 0.0)
+    return model.eval()
+
+
+def tiny_backbone() -> LocalBackbone:
+    """The driver around a tiny model."""
+    tokenizer = tiny_tokenizer()
+    model = tiny_model(tokenizer)
+    return LocalBackbone("nano", "tiny", model, processor(model.config, tokenizer))
+
+
+def tiny_stack(folder: Path, seed: int, patterns: tuple[str, ...] = NANO_MODULES) -> Path:
+    """Random PEFT weights of a stack for the tiny model, saved in `folder`."""
+    from peft import LoraConfig, get_peft_model
+
+    model = tiny_model(tiny_tokenizer())
+    torch.manual_seed(seed)
+    config = LoraConfig(r=4, target_modules="|".join(f"({p})" for p in patterns), init_lora_weights=False)
+    get_peft_model(model, config).save_pretrained(folder)
+    return folder
