@@ -20,6 +20,8 @@ from conlora_agent.core.types import Box, Region
 MAX_BOXES = 100
 ABSENT = frozenset({"none", "none."})
 """What a model writes instead of boxes when the thing is not there."""
+NO_TEXT = "(no text)"
+"""What a model that reads writes when there is nothing to read."""
 
 
 @dataclass(frozen=True)
@@ -41,8 +43,8 @@ def parse_output(output: Output, text: str, pieces: Sequence[Piece], *, label: s
     text = text.strip()
     if output == "boxes":
         return parse_boxes(text, pieces, label=label, box_range=box_range)
-    if not text:
-        return Parsed("", status="abstained")
+    if not text or text == NO_TEXT:
+        return Parsed(text, status="abstained")
     if output == "labels":
         return parse_labels(text)
     return parse_json(text) if output == "json" else Parsed(text)

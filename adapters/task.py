@@ -85,7 +85,7 @@ def load_task(folder: Path, *, builtin: bool = False, offline: bool = False) -> 
 
 def read_examples(path: Path) -> tuple[Example, ...]:
     """The routing examples in a JSONL file, blank lines skipped. Raises ManifestError naming file and line."""
-    lines = read_text(path, MAX_BYTES).splitlines()
+    lines = read_text(path, MAX_BYTES).split("\n")  # not splitlines, which also cuts at separators inside a text
     shown = f"{path.parent.name}/{path.name}"
     return tuple(_example(line, f"{shown}, line {i}") for i, line in enumerate(lines, start=1) if line.strip())
 

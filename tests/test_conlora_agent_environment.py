@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from conlora_agent.core.errors import Failure
 from conlora_agent.environment import ROOT, TOP_LEVEL, check_environment
 

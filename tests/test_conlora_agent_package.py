@@ -5,8 +5,9 @@ from __future__ import annotations
 import subprocess
 import sys
 
-import conlora_agent
 import pytest
+
+import conlora_agent
 
 HEAVY = ("torch", "transformers", "sentence_transformers", "gradio", "langgraph", "sklearn", "huggingface_hub")
 

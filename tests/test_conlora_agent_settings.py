@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+
 from conlora_agent.core.errors import SettingsError
 from conlora_agent.settings import Settings
 
