@@ -84,7 +84,7 @@ SHAPES = (
     "diamond", "cross", "hexagon", "oval", "arrow", "ring",
 )  # fmt: skip
 """Flat figures that things.py draws."""
-THINGS = ("ball", "book", "bottle", "box", "cup", "mug", "sign", "label", "screen", "poster", "table")
+THINGS = ("ball", "book", "bottle", "box", "cup", "mug", "sign", "label", "screen", "poster", "table", "page")
 """Objects that things.py and documents.py draw; most can carry text."""
 
 

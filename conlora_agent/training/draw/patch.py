@@ -7,6 +7,7 @@ import random
 from dataclasses import dataclass, field
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFilter
 
 from conlora_agent.training.draw.sample import DrawnObject, Glyph, PixelBox, Sample, TextLine
@@ -41,8 +42,28 @@ class Patch:
     def turned(self, degrees: float) -> Patch:
         """The patch turned counter-clockwise, its text with it."""
         image = self.image.rotate(degrees, Image.Resampling.BILINEAR, expand=True)
-        turn = _Turn(degrees, self.image.size, image.size)
-        return Patch(self.name, image, self.colour, [turn.line(line) for line in self.lines])
+        angle = math.radians(degrees)
+        cos, sin = math.cos(angle), math.sin(angle)
+        (w, h), (wide, high) = self.image.size, image.size
+        matrix = np.array(
+            [
+                [cos, sin, wide / 2 - cos * w / 2 - sin * h / 2],
+                [-sin, cos, high / 2 + sin * w / 2 - cos * h / 2],
+                [0, 0, 1],
+            ]
+        )
+        return Patch(self.name, image, self.colour, [mapped(line, matrix) for line in self.lines])
+
+    def tilted(self, rng: random.Random, amount: float) -> Patch:
+        """The patch in perspective: each corner moved inwards by up to `amount` of the sides."""
+        w, h = self.image.size
+        corners = np.array([(0, 0), (w, 0), (w, h), (0, h)], np.float64)
+        inward = np.array([(1, 1), (-1, 1), (-1, -1), (1, -1)])
+        moved = corners + inward * [[rng.uniform(0, amount) * w, rng.uniform(0, amount) * h] for _ in range(4)]
+        back = homography(moved, corners).ravel()[:8]
+        image = self.image.transform((w, h), Image.Transform.PERSPECTIVE, back.tolist(), Image.Resampling.BILINEAR)
+        matrix = homography(corners, moved)
+        return Patch(self.name, image, self.colour, [mapped(line, matrix) for line in self.lines])
 
     def put(self, sample: Sample, picture: Image.Image, x: int, y: int, shadow: Image.Image | None = None) -> None:
         """Paste with the top left at (x, y), and label the sample with what is visible of it."""
@@ -82,25 +103,31 @@ def move(line: TextLine, dx: float, dy: float) -> TextLine:
     return TextLine(line.text, (x0 + dx, y0 + dy, x1 + dx, y1 + dy), glyphs)
 
 
-class _Turn:
-    """Where points of a picture go when PIL turns it with expand."""
+def homography(source: NDArray[np.float64], target: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The (3, 3) projective map that takes four points (4, 2) to four others."""
+    rows, right = [], []
+    for (x, y), (u, v) in zip(source, target, strict=True):
+        rows += [[x, y, 1, 0, 0, 0, -u * x, -u * y], [0, 0, 0, x, y, 1, -v * x, -v * y]]
+        right += [u, v]
+    return np.append(np.linalg.solve(np.array(rows), np.array(right)), 1.0).reshape(3, 3)
 
-    def __init__(self, degrees: float, before: tuple[int, int], after: tuple[int, int]) -> None:
-        angle = math.radians(degrees)
-        self.cos, self.sin = math.cos(angle), math.sin(angle)
-        self.before, self.after = (before[0] / 2, before[1] / 2), (after[0] / 2, after[1] / 2)
 
-    def point(self, x: float, y: float) -> tuple[float, float]:
-        dx, dy = x - self.before[0], y - self.before[1]
-        return self.after[0] + dx * self.cos + dy * self.sin, self.after[1] - dx * self.sin + dy * self.cos
-
-    def line(self, line: TextLine) -> TextLine:
-        x0, y0, x1, y1 = line.box
-        corners = np.array([self.point(x, y) for x in (x0, x1) for y in (y0, y1)])
-        left, top = map(float, corners.min(0))
-        right, bottom = map(float, corners.max(0))
-        glyphs = [Glyph(g.char, *self.point(g.x, g.y), g.width, g.height) for g in line.glyphs]
-        return TextLine(line.text, (left, top, right, bottom), glyphs)
+def mapped(line: TextLine, matrix: NDArray[np.float64]) -> TextLine:
+    """The line under a projective map (3, 3); glyphs keep their shape but not their size, the box becomes a hull."""
+    x0, y0, x1, y1 = line.box
+    points = [(x0, y0), (x1, y0), (x1, y1), (x0, y1)]
+    for g in line.glyphs:
+        points += [(g.x, g.y), (g.x + g.width / 2, g.y), (g.x, g.y + g.height / 2)]
+    ones = np.column_stack([np.array(points, np.float64), np.ones(len(points))])
+    there = ones @ matrix.T
+    there = there[:, :2] / there[:, 2:]
+    glyphs = []
+    for g, (middle, side, foot) in zip(line.glyphs, there[4:].reshape(-1, 3, 2), strict=True):
+        width, height = 2 * np.hypot(*(side - middle)), 2 * np.hypot(*(foot - middle))
+        glyphs.append(Glyph(g.char, float(middle[0]), float(middle[1]), float(width), float(height)))
+    left, top = map(float, there[:4].min(0))
+    right, bottom = map(float, there[:4].max(0))
+    return TextLine(line.text, (left, top, right, bottom), glyphs)
 
 
 def fit_size(path: str, text: str, width: float, height: float) -> int | None:
