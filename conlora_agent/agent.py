@@ -141,8 +141,9 @@ class Agent:
         return tuple(self._routes().values())
 
     def close(self) -> None:
-        """Let go of the model."""
+        """Let go of the model and of the database."""
         self.models = Models(self.settings)
+        self._database.close()
 
     def __enter__(self) -> Self:
         return self

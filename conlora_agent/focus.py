@@ -108,7 +108,8 @@ def complete_request(request: str, route: str, focus: Focus) -> str:
     asked = [r for r in reversed(focus.referents) if isinstance(r, RequestReferent)]
     same = next((r for r in asked if r.route == route), None)
     full = request if same is None else complete(request, same.request)
-    named = focus.region.label if focus.region else next((p for r in asked if (p := noun_phrase(r.request))), None)
+    label = focus.region.label if focus.region else ""
+    named = label or next((phrase for r in asked if (phrase := noun_phrase(r.request))), None)
     return substitute_one(full, named) if named else full
 
 

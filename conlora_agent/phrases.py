@@ -6,6 +6,7 @@ General to English requests; other languages pass through unchanged. Not covered
 
 from __future__ import annotations
 
+import itertools
 import re
 
 
@@ -30,8 +31,8 @@ _ABOUT = r"(?:what|how)\s+about\b\s*"
 _POLITE = r"(?:please|kindly|hey|hi|hello)\b[\s,]*"
 _ASKING = r"(?:can|could|would|will|do|did)\s+(?:you|we|i)\s+(?:please\s+|kindly\s+|also\s+|now\s+)?"
 _WISH = (
-    r"(?:(?:i\s+(?:want|need|would\s+like|wish)(?:\s+you)?\s+to|i'd\s+like\s+to)\s+(?:know\s+|see\s+)?"
-    r"|let\s+me\s+(?:know|see)\s+|help\s+me\s+(?:to\s+)?)"
+    r"(?:(?:i\s+(?:want|need|would\s+like|wish)(?:\s+you)?\s+to|i'd\s+like(?:\s+you)?\s+to|help\s+me(?:\s+to)?)\s+"
+    r"|let\s+me\s+)"
 )
 _WHERE = (
     rf"(?:where(?:abouts)?(?:\s+(?:in|on)\s+{_PICTURE})?\s*"
@@ -39,7 +40,7 @@ _WHERE = (
 )
 _EMBEDDED = r"(?:(?:tell|show|say|see|know|find\s+out|point\s+out)\s+(?:me\s+|to\s+me\s+)?where(?:abouts)?\s+)"
 _FIND = (
-    r"(?:find|locate|detect|spot|highlight|mark|circle|outline|identify|pinpoint|select|see|show|get|give"
+    r"(?:find|locate|detect|spot|highlight|mark|circle|outline|identify|pinpoint|select|see|know|show|get|give"
     r"|point\s+(?:out|to|at)|point\s+me\s+(?:to|at)|look\s+(?:for|at)|search\s+for"
     r"|draw\s+(?:a|the)\s+(?:bounding\s+)?box\s+(?:around|on|over)"
     r"|put\s+(?:a|the)\s+(?:bounding\s+)?box\s+(?:around|on|over)|box)\s+(?:for\s+)?(?:me\s+)?"
@@ -176,7 +177,7 @@ def _is_clause(tokens: list[str]) -> bool:
         return True
     if tokens[0] in _NOT_IN_FRAGMENT and (tokens[0] not in DETERMINERS or len(tokens) == 1):
         return True
-    return any(b in DETERMINERS and a not in PREPOSITIONS for a, b in zip(tokens, tokens[1:], strict=False))
+    return any(b in DETERMINERS and a not in PREPOSITIONS for a, b in itertools.pairwise(tokens))
 
 
 def noun_phrase(request: str) -> str | None:

@@ -101,8 +101,8 @@ def _begin(state: TurnState, runtime: Runtime[TurnContext]) -> StepRun:
 
 
 def _blocked(run: StepRun) -> Outcome | None:
-    """The end of a step that needs the result of one that gave none."""
-    for used in run.used:
+    """The end of a step that needs the result of one that gave none. A question is asked all the same."""
+    for used in run.used if run.planned.kind != "clarify" else ():
         if used.status == "abstained":
             return Outcome(run.step(status="abstained", text="", error=f"nothing to work on: {used.text}"))
         if used.status != "ok":

@@ -1,12 +1,14 @@
 """The SQLite database: connections, transactions, schema version.
 
-A connection is opened per operation, so any thread and any number of processes may use one `Database`. Not covered
-here: what the tables mean (threads, leases, pictures, saver).
+Each operation has a connection to itself, so any thread may use one `Database`, and any number of processes the same
+file. Idle connections are kept: closing the last one makes SQLite fold its log into the file, which is slow.
+Not covered here: what the tables mean (threads, leases, pictures, saver).
 """
 
 from __future__ import annotations
 
 import sqlite3
+import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -64,6 +66,8 @@ class Database:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self._idle: list[sqlite3.Connection] = []  # append and pop are atomic
+        weakref.finalize(self, _close_all, self._idle)
 
     @contextmanager
     def read(self) -> Iterator[sqlite3.Connection]:
@@ -73,37 +77,49 @@ class Database:
             yield connection
 
     @contextmanager
-    def write(self) -> Iterator[sqlite3.Connection]:
-        """A connection inside one write transaction: committed at the end, rolled back when anything raises."""
+    def write(self, *, durable: bool = False) -> Iterator[sqlite3.Connection]:
+        """A connection inside one write transaction: committed at the end, rolled back when anything raises.
+
+        Any commit outlives the end of this process; a `durable` one is on the disk before it returns.
+        """
         with self._connection() as connection:
+            connection.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
             connection.execute("BEGIN IMMEDIATE")
             yield connection
             connection.execute("COMMIT")
 
+    def close(self) -> None:
+        """Close the connections that are not in use."""
+        _close_all(self._idle)
+
     @contextmanager
     def _connection(self) -> Iterator[sqlite3.Connection]:
         try:
-            connection = self._open()
+            connection = self._idle_one() or self._open()
             try:
+                self._prepare(connection)
                 yield connection
-            finally:
-                connection.close()  # rolls back what was not committed
+                connection.rollback()  # ends a read; a write is committed by now
+            except BaseException:
+                connection.close()  # rolls back
+                raise
+            self._idle.append(connection)
         except sqlite3.Error as error:
             raise StorageError(f"cannot use {self.path} ({error})", _remedy(error)) from error
+
+    def _idle_one(self) -> sqlite3.Connection | None:
+        try:
+            return self._idle.pop()
+        except IndexError:
+            return None
 
     def _open(self) -> sqlite3.Connection:
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise StorageError(f"cannot make the folder {self.path.parent} ({error})", "set CONLORA_HOME") from error
-        connection = sqlite3.connect(self.path, timeout=BUSY_TIMEOUT_S, isolation_level=None)
-        try:
-            connection.execute("PRAGMA foreign_keys = ON")
-            connection.execute("PRAGMA synchronous = FULL")
-            self._prepare(connection)
-        except BaseException:
-            connection.close()
-            raise
+        connection = sqlite3.connect(self.path, timeout=BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False)
+        connection.execute("PRAGMA foreign_keys = ON")
         return connection
 
     def _prepare(self, connection: sqlite3.Connection) -> None:
@@ -121,6 +137,11 @@ class Database:
                 f"{self.path} has schema version {found}, this program knows {SCHEMA_VERSION}",
                 "update the program or set CONLORA_HOME to another folder",
             )
+
+
+def _close_all(connections: list[sqlite3.Connection]) -> None:
+    while connections:
+        connections.pop().close()
 
 
 def _version(connection: sqlite3.Connection) -> int:

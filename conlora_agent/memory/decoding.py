@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 FORMATS = ("PNG", "JPEG", "MPO", "WEBP", "GIF", "BMP", "TIFF", "PPM", "AVIF")
+"""Read where Pillow was built with them."""
 MAX_BYTES = 100_000_000
 
 _ACCEPTED = "send a PNG, JPEG, WebP, GIF, BMP, TIFF or AVIF file"
@@ -58,10 +59,12 @@ def _open(data: bytes, max_pixels: int) -> Image:
     import PIL
     import PIL.Image
 
+    PIL.Image.init()  # registers the formats
+    known = [name for name in FORMATS if name in PIL.Image.OPEN]
     try:
         with _quiet, warnings.catch_warnings():
             warnings.simplefilter("error", PIL.Image.DecompressionBombWarning)
-            picture = PIL.Image.open(io.BytesIO(data), formats=FORMATS)
+            picture = PIL.Image.open(io.BytesIO(data), formats=known)
     except (PIL.Image.DecompressionBombError, PIL.Image.DecompressionBombWarning) as error:
         raise _too_large(max_pixels) from error
     except PIL.UnidentifiedImageError as error:

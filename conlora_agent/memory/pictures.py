@@ -81,9 +81,12 @@ class PictureStore:
 
     def release(self, holder: str) -> None:
         """End a holder's holds and remove what nobody needs any more."""
-        with self._database.write() as connection:
-            connection.execute("DELETE FROM picture_holds WHERE holder = ?", (holder,))
-        self.sweep()
+        with self._database.read() as connection:
+            held = connection.execute("SELECT 1 FROM picture_holds WHERE holder = ? LIMIT 1", (holder,)).fetchone()
+        if held is not None:
+            with self._database.write() as connection:
+                connection.execute("DELETE FROM picture_holds WHERE holder = ?", (holder,))
+            self.sweep()
 
     def sweep(self) -> int:
         """Remove the pictures that no thread refers to and nobody holds; how many there were."""

@@ -84,7 +84,7 @@ class TurnSaver(BaseCheckpointSaver[int]):
         record = TurnRecord.model_validate(raw)
         kept = {**checkpoint, "channel_values": {name: values[name] for name in KEPT if name in values}}
         pictures = {step.image for step in record.steps} | {record.image}
-        with self._database.write() as connection:
+        with self._database.write(durable=True) as connection:
             check_lease(connection, thread, lease)
             append_turn(connection, thread, record)
             refer(connection, thread, filter(None, pictures))
