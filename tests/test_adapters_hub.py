@@ -72,5 +72,5 @@ def test_an_unknown_repository_is_one_line(httpserver: HTTPServer, tmp_path: Pat
 
 
 def test_a_hub_that_does_not_answer_is_one_line(tmp_path: Path) -> None:
-    with pytest.raises(WeightsError, match="cannot be fetched .*; check its id and the network"):
+    with pytest.raises(WeightsError, match=r"cannot be fetched .*; check its id and the network"):
         fetch(SOURCE, offline=False, endpoint="http://127.0.0.1:9", cache_dir=tmp_path / "hub")
