@@ -18,14 +18,18 @@ FOLDS = 5
 WRONG_COST = 0.5
 """What a confidently wrong route costs beyond a right answer lost; asking needlessly costs only the latter."""
 
+LEAST_CONFIDENCE = 0.3
+LEAST_MARGIN = 0.05
+"""Closer than this, the choice is a coin's, and asking is better whatever the examples say."""
+
 
 @dataclass(frozen=True)
 class Calibration:
     """`temperature` divides logits. Ask back below `confidence`, or when the first two routes are within `margin`."""
 
     temperature: float = 1.0
-    confidence: float = 0.35
-    margin: float = 0.05
+    confidence: float = LEAST_CONFIDENCE
+    margin: float = LEAST_MARGIN
 
     def probabilities(self, logits: Array) -> Array:
         """Calibrated probabilities (turns, routes)."""
@@ -45,9 +49,9 @@ def fit_thresholds(probabilities: Array, labels: NDArray[np.intp], clarify: int 
     top, gap = order[:, -1], order[:, -1] - order[:, -2]
     predicted = probabilities.argmax(1)
     right, unclear = predicted == labels, labels == clarify
-    best, chosen = -np.inf, (0.0, 0.0)
-    for confidence in np.arange(0.2, 0.71, 0.05):
-        for margin in np.arange(0.0, 0.31, 0.05):
+    best, chosen = -np.inf, (LEAST_CONFIDENCE, LEAST_MARGIN)
+    for confidence in np.arange(LEAST_CONFIDENCE, 0.71, 0.05):
+        for margin in np.arange(LEAST_MARGIN, 0.31, 0.05):
             asks = (top < confidence) | (gap < margin) | (predicted == clarify)
             gain = np.where(asks, unclear, np.where(right, 1.0, -WRONG_COST)).mean()
             if gain > best + 1e-12:

@@ -66,7 +66,7 @@ def fit_classifier(routes: Sequence[Route], turns: Sequence[TrainingTurn], encod
     logits = np.zeros((len(turns), len(table.names)))
     for number in range(FOLDS):
         seen, unseen = np.flatnonzero(fold != number), np.flatnonzero(fold == number)
-        heads.append(fit_head(x[seen], labels[seen], len(table.names), weights[seen], start=final))
+        heads.append(fit_head(x[seen], labels[seen], len(table.names), weights[seen]))
         logits[unseen] = heads[-1].logits(x[unseen])
     written = np.array([t.written for t in turns])
     calibration = _calibrate(logits[written], labels[written], table)

@@ -23,7 +23,7 @@ Array = NDArray[np.floating[Any]]
 FOCUS_KINDS = ("picture", "region", "text", "value", "request")
 RELATIONS = ("last", "earlier", "needs_image")
 EARLIER_TURNS = 4
-OTHER_SCALE = 0.3
+OTHER_SCALE = 0.5
 """Scale of everything but the embedding: under one penalty, it says how much the fit may lean on a feature."""
 SURFACE_SIZE = 10
 STATE_SIZE = 3 + len(FOCUS_KINDS)
@@ -54,23 +54,33 @@ class RouteTable:
 
 @dataclass(frozen=True)
 class Features:
-    """`rows` float32 (turns, features) and `relations` float32 (relation, turns, routes)."""
+    """Turns as arrays, all float32. A text is kept once however many turns share it: that is what makes a fit quick.
 
-    rows: Array
+    `texts` (texts, dimension); `text_of` (turns,) positions in it; `others` (turns, features);
+    `relations` (relation, turns, routes).
+    """
+
+    texts: Array
+    text_of: NDArray[np.intp]
+    others: Array
     relations: Array
 
     def __getitem__(self, turns: NDArray[np.intp]) -> Features:
-        return Features(self.rows[turns], self.relations[:, turns])
+        used, text_of = np.unique(self.text_of[turns], return_inverse=True)
+        return Features(self.texts[used], text_of, self.others[turns], self.relations[:, turns])
 
 
 def features(queries: Sequence[RouteQuery], vectors: NDArray[np.float32], table: RouteTable) -> Features:
     """Features of turns whose texts have the embeddings `vectors` (turns, dimension)."""
-    surface = np.array([surface_features(q.text) for q in queries]).reshape(len(queries), SURFACE_SIZE)
-    state = np.array([_state(q) for q in queries]).reshape(len(queries), STATE_SIZE)
-    previous = np.array([_previous(q, table) for q in queries]).reshape(len(queries), len(table.names))
-    others = np.concatenate([surface, state, previous], axis=1)
-    rows = np.concatenate([vectors, others * OTHER_SCALE], axis=1, dtype=np.float32)
-    return Features(rows, np.stack([_relations(q, table) for q in queries], axis=1, dtype=np.float32))
+    position: dict[str, int] = {}
+    text_of = np.array([position.setdefault(q.text, len(position)) for q in queries], dtype=np.intp)
+    _, first = np.unique(text_of, return_index=True)
+    others = [[*surface_features(q.text), *_state(q), *_previous(q, table)] for q in queries]
+    width = SURFACE_SIZE + STATE_SIZE + len(table.names)
+    scaled = np.array(others, dtype=np.float32).reshape(len(queries), width) * np.float32(OTHER_SCALE)
+    relations = np.array([_relations(q, table) for q in queries], dtype=np.float32)
+    relations = relations.reshape(len(queries), len(RELATIONS), len(table.names)).transpose(1, 0, 2)
+    return Features(vectors[first], text_of, scaled, relations)
 
 
 def surface_features(text: str) -> list[float]:
@@ -115,21 +125,17 @@ def _state(query: RouteQuery) -> list[float]:
     return [float(query.has_image), float(not query.previous), float(len(query.previous) > 1), *focus]
 
 
-def _previous(query: RouteQuery, table: RouteTable) -> Array:
-    row = np.zeros(len(table.names))
-    if query.previous and query.previous[-1] in table:
-        row[table.index(query.previous[-1])] = 1.0
-    return row
+def _previous(query: RouteQuery, table: RouteTable) -> list[float]:
+    last = query.previous[-1] if query.previous else None
+    return [float(name == last) for name in table.names]
 
 
-def _relations(query: RouteQuery, table: RouteTable) -> Array:
+def _relations(query: RouteQuery, table: RouteTable) -> list[list[float]]:
     """(relation, routes), in the order of RELATIONS."""
     last = set(query.previous[-1:])
     earlier = set(query.previous[-1 - EARLIER_TURNS : -1]) - last
-    return np.array(
-        [
-            [float(name in last) for name in table.names],
-            [float(name in earlier) for name in table.names],
-            [float(needs and query.has_image) for needs in table.needs_image],
-        ]
-    )
+    return [
+        [float(name in last) for name in table.names],
+        [float(name in earlier) for name in table.names],
+        [float(needs and query.has_image) for needs in table.needs_image],
+    ]

@@ -55,4 +55,4 @@ def fit(routes: Sequence[Route], followups: Sequence[FollowUp], plans: Sequence[
 
 
 def _two_columns(weights: NDArray[Any]) -> LinearHead:
-    return LinearHead(weights, weights[:, :0].T)
+    return LinearHead(weights, weights[:, :0])

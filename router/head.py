@@ -7,62 +7,62 @@ gradients; the same data gives the same weights. Arrays only: it never pickles a
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from router.features import Array, Features
 
-L2 = 1e-4
+L2 = 5e-5
 """Strength of the quadratic penalty, chosen by cross-validation on the routing examples."""
 ITERATIONS = 200
+TOLERANCE = 1e-4
 
 
 @dataclass(frozen=True)
 class LinearHead:
-    """`weights` (features + 1, routes) with the bias last; `shared` (relations, features + 1)."""
+    """`weights` (features + 1, routes) and `shared` (features + 1, relations), the bias last."""
 
     weights: Array
     shared: Array
 
     def logits(self, x: Features) -> Array:
         """Unnormalised scores (turns, routes)."""
-        return _logits(_with_bias(x.rows), x.relations, self.weights, self.shared)
+        routes = self.weights.shape[1]
+        scores = _project(x, np.concatenate([self.weights, self.shared], axis=1))
+        return _combine(scores[:, :routes], scores[:, routes:], x.relations)
 
 
 def fit_head(
-    x: Features,
-    labels: NDArray[np.intp],
-    routes: int,
-    sample_weights: Array,
-    *,
-    l2: float = L2,
-    start: LinearHead | None = None,
+    x: Features, labels: NDArray[np.intp], routes: int, sample_weights: Array, *, l2: float = L2
 ) -> LinearHead:
-    """Fit on turns with the route positions `labels` (turns,). Needs scipy.
-
-    The loss is convex, so `start` decides how soon the fit is done, not where it ends.
-    """
+    """Fit on turns with the route positions `labels` (turns,). Needs scipy."""
     from scipy.optimize import minimize
+    from scipy.sparse import csr_array
 
-    rows, relations = _with_bias(x.rows), x.relations
-    width, kinds = rows.shape[1], relations.shape[0]
+    center = x.texts.mean(axis=0)
+    x = replace(x, texts=x.texts - center)  # a common direction in all texts only slows the search down
+    turns, width, kinds = len(labels), x.texts.shape[1] + x.others.shape[1] + 1, len(x.relations)
+    by_text = csr_array((np.ones(turns, np.float32), (x.text_of, np.arange(turns))), shape=(len(x.texts), turns))
     share = (sample_weights / sample_weights.sum()).astype(np.float32)[:, None]  # (turns, 1)
     target = np.eye(routes, dtype=np.float32)[labels]  # (turns, routes)
 
     def loss(flat: Array) -> tuple[float, Array]:
-        weights, shared = _unpack(flat.astype(np.float32), width, routes, kinds)
-        log_p = _log_softmax(_logits(rows, relations, weights, shared))
+        scores = _project(x, flat.astype(np.float32).reshape(width, routes + kinds))
+        log_p = _log_softmax(_combine(scores[:, :routes], scores[:, routes:], x.relations))
         error = (np.exp(log_p) - target) * share  # (turns, routes)
-        to_weights, to_shared = rows.T @ error, (relations * error).sum(2) @ rows
+        each = np.concatenate([error, (x.relations * error).sum(2).T], axis=1)  # (turns, routes + relations)
+        gradient = np.concatenate([x.texts.T @ (by_text @ each), x.others.T @ each, each.sum(0, keepdims=True)])
         value = -np.sum(log_p * target * share, dtype=np.float64) + l2 * np.dot(flat, flat)
-        gradient = np.concatenate([to_weights.ravel(), to_shared.ravel()]) + 2 * l2 * flat
-        return float(value), gradient
+        return float(value), gradient.ravel() + 2 * l2 * flat
 
-    first = np.zeros(width * (routes + kinds)) if start is None else _pack(start)
-    found = minimize(loss, first, jac=True, method="L-BFGS-B", options={"maxiter": ITERATIONS, "gtol": 1e-5})
-    return LinearHead(*_unpack(found.x.astype(np.float32), width, routes, kinds))
+    options = {"maxiter": ITERATIONS, "gtol": TOLERANCE, "ftol": 0.0}
+    found = minimize(loss, np.zeros(width * (routes + kinds)), jac=True, method="L-BFGS-B", options=options)
+    both = found.x.reshape(width, routes + kinds)
+    both[-1] -= center @ both[: len(center)]
+    weights = both.astype(np.float32)
+    return LinearHead(weights[:, :routes], weights[:, routes:])
 
 
 def softmax(logits: Array) -> Array:
@@ -76,20 +76,13 @@ def _log_softmax(logits: Array) -> Array:
     return result
 
 
-def _logits(rows: Array, relations: Array, weights: Array, shared: Array) -> Array:
-    by_relation = rows @ shared.T  # (turns, relations)
-    result: Array = rows @ weights + np.einsum("nr,rnk->nk", by_relation, relations)
+def _project(x: Features, weights: Array) -> Array:
+    """Rows with their bias times weights: (turns, columns)."""
+    cut = x.texts.shape[1]
+    result: Array = (x.texts @ weights[:cut])[x.text_of] + x.others @ weights[cut:-1] + weights[-1]
     return result
 
 
-def _pack(head: LinearHead) -> Array:
-    return np.concatenate([head.weights.ravel(), head.shared.ravel()]).astype(np.float64)
-
-
-def _unpack(flat: Array, width: int, routes: int, kinds: int) -> tuple[Array, Array]:
-    cut = width * routes
-    return flat[:cut].reshape(width, routes), flat[cut:].reshape(kinds, width)
-
-
-def _with_bias(rows: Array) -> Array:
-    return np.concatenate([rows, np.ones((len(rows), 1), np.float32)], axis=1)
+def _combine(scores: Array, by_relation: Array, relations: Array) -> Array:
+    """Logits (turns, routes) of scores (turns, routes) and of what each relation adds (turns, relations)."""
+    return sum((column[:, None] * mask for column, mask in zip(by_relation.T, relations, strict=True)), start=scores)

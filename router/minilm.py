@@ -19,13 +19,13 @@ if TYPE_CHECKING:
 
 
 MIDDLE = 3
-MIDDLE_LENGTH = 2.0
+MIDDLE_LENGTH = 1.5
 """The layer whose output is the second half of a vector, and how long that half is beside the first, which has length
 one. Both chosen by cross-validation on the routing examples."""
 
 
 class MiniLM:
-    """Token ids to sentence vectors: meaning (last layer) and wording (middle layer), of lengths 1 and 2."""
+    """Token ids to sentence vectors: meaning (last layer) and wording (middle layer), of lengths 1 and 1.5."""
 
     def __init__(self, folder: Path, number_format: dtype) -> None:
         """Read `config.json` and `model.safetensors`. Raises OSError, ValueError or KeyError when they do not fit."""

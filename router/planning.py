@@ -125,8 +125,9 @@ def use_features(earlier: PartStep, later: PartStep, distance: int) -> Array:
 
 
 def as_features(rows: Array) -> Features:
-    """Rows for a head without relations."""
-    return Features(rows, np.zeros((0, len(rows), 2), np.float32))
+    """Rows for a head that decides between no and yes, without relations."""
+    none = np.zeros((len(rows), 0), np.float32)
+    return Features(rows, np.arange(len(rows)), none, np.zeros((0, len(rows), 2), np.float32))
 
 
 def _yes(head: LinearHead, row: Array) -> float:

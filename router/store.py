@@ -62,8 +62,8 @@ class KnownVectors:
         if not self._path.is_file():
             return {}
         try:
-            with np.load(self._path, allow_pickle=False) as data:
-                return dict(zip(data["keys"].tolist(), data["vectors"], strict=True))
+            data = read_arrays(self._path)
+            return dict(zip(data["keys"].tolist(), data["vectors"], strict=True))
         except DAMAGE as error:
             log.warning("dropping damaged router cache %s (%s)", self._path, error)
             return {}
@@ -81,8 +81,7 @@ class FittedStore:
         if not path.is_file():
             return None
         try:
-            with np.load(path, allow_pickle=False) as data:
-                arrays = {name: data[name] for name in data.files}
+            arrays = read_arrays(path)
             settings = json.loads(str(arrays.pop("settings")))
         except DAMAGE as error:
             log.warning("dropping damaged router cache %s (%s)", path, error)
@@ -95,6 +94,15 @@ class FittedStore:
 
     def _path(self, key: str) -> Path:
         return self.folder / f"fit-{key}.npz"
+
+
+def read_arrays(path: Path) -> dict[str, NDArray[Any]]:
+    """The arrays of an .npz file. Raises one of DAMAGE for anything else, pickled objects included."""
+    with path.open("rb") as file:
+        data = np.load(file, allow_pickle=False)
+        if not isinstance(data, np.lib.npyio.NpzFile):
+            raise ValueError("not an .npz archive")
+        return {name: data[name] for name in data.files}
 
 
 def write_arrays(path: Path, arrays: Mapping[str, NDArray[Any]]) -> None:

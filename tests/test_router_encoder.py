@@ -1,0 +1,53 @@
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from conlora_agent.core.errors import BackboneError
+from router.encoder import DIMENSION, MiniLMEncoder, shared_encoder
+
+REFERENCE = Path(__file__).parent / "data" / "minilm_reference.npz"
+"""Texts and their vectors as sentence-transformers 6.2 gives them, so that no test has to import it."""
+
+
+def test_first_half_agrees_with_sentence_transformers() -> None:
+    with REFERENCE.open("rb") as file:
+        reference = dict(np.load(file))
+    ours = shared_encoder().encode(reference["texts"].tolist())[:, : DIMENSION // 2]
+    cosines = np.sum(ours * reference["vectors"], axis=1)
+    assert cosines == pytest.approx(np.ones(len(cosines)), abs=2e-3)
+
+
+def test_repeated_texts_are_remembered_and_order_is_kept() -> None:
+    encoder = shared_encoder()
+    first = encoder.encode(["one", "two"])
+    again = encoder.encode(["two", "one", "two"])
+    assert np.array_equal(again, first[[1, 0, 1]])
+
+
+def test_no_texts_give_no_rows() -> None:
+    assert shared_encoder().encode([]).shape == (0, DIMENSION)
+
+
+def test_very_long_text_is_cut_not_refused() -> None:
+    assert np.isfinite(shared_encoder().encode(["word " * 20_000])).all()
+
+
+def test_one_instance_for_all_threads() -> None:
+    found: list[MiniLMEncoder] = []
+    threads = [threading.Thread(target=lambda: found.append(shared_encoder())) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len({id(encoder) for encoder in found}) == 1
+
+
+def test_damaged_model_is_named_with_a_remedy(tmp_path_factory: pytest.TempPathFactory) -> None:
+    folder = tmp_path_factory.mktemp("model")
+    (folder / "tokenizer.json").write_text("{}")
+    with pytest.raises(BackboneError, match="sentence encoder"):
+        MiniLMEncoder(folder)
