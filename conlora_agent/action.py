@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from conlora_agent.core.errors import ConloraError
 from conlora_agent.core.types import CLARIFY, Focus, Pending, PlannedStep
 from conlora_agent.planning import rest_of
-from conlora_agent.steps import Outcome, StepRun
+from conlora_agent.steps import Outcome, StepRun, failed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def act(run: StepRun) -> Outcome:
-    """Carry out a tool step. Raises ToolError, ArgumentsError."""
+    """Carry out a tool step. Raises UnknownName, or what the tool raises while it looks for its arguments."""
     from tools.base import MissingArgument, ToolContext
 
     tool = run.context.tools.get(run.planned.route)
@@ -30,7 +30,10 @@ def act(run: StepRun) -> Outcome:
         arguments = tool.arguments(run.planned.request, context)
     except MissingArgument as missing:
         return _ask(run, missing.name, missing.question, given)
-    result = tool.call(arguments)
+    try:
+        result = tool.call(arguments)
+    except ConloraError as error:
+        return failed(run, error, tool_args=plain(arguments))
     step = run.step(
         text=result.text,
         tool_args=plain(arguments),

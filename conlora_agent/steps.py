@@ -114,5 +114,10 @@ def _attempt(run: StepRun, work: Callable[[StepRun], Outcome]) -> Outcome:
     try:
         return work(run)
     except ConloraError as error:
-        status: Status = "unavailable" if isinstance(error, ToolUnavailable) else "failed"
-        return Outcome(run.step(status=status, error=str(error)))
+        return failed(run, error)
+
+
+def failed(run: StepRun, error: ConloraError, **known: Any) -> Outcome:
+    """The end of a step that an error stopped. `known`: what is to be traced all the same."""
+    status: Status = "unavailable" if isinstance(error, ToolUnavailable) else "failed"
+    return Outcome(run.step(status=status, error=str(error), **known))

@@ -5,6 +5,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from task_folders import write_stack, write_task
+from turns import ScriptedRouter, Weather, make_agent, png, step
 
 from conlora_agent.agent import Agent
 from conlora_agent.core.errors import PictureError, TextError, UnknownName
@@ -12,8 +14,6 @@ from conlora_agent.core.protocols import GenerateRequest
 from conlora_agent.core.types import Event, Finished, Planned, StepFinished, StepStarted, Token
 from conlora_agent.testing import FakeBackbone
 from router.fixed import FixedRouter
-from tests.task_folders import write_stack, write_task
-from tests.turns import ScriptedRouter, Weather, make_agent, png, step
 from tools.registry import ToolRegistry
 
 DIALOGUE = {
@@ -98,7 +98,7 @@ def test_a_text_feeds_a_tool() -> None:
 
 def test_a_tool_that_cannot_be_reached_ends_the_turn_well() -> None:
     result = make_agent({"weather": "weather"}).ask("weather in Atlantis")
-    assert result.steps[0].status == "unavailable"
+    assert (result.steps[0].status, result.steps[0].tool_args) == ("unavailable", {"place": "Atlantis"})
     assert "try again later" in result.answer
     assert result.answer_confidence is None
 

@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 
 import pytest
+from turns import make_agent, png
 
 from conlora_agent.core.errors import StorageError, ThreadBusy, UnknownName
 from conlora_agent.core.types import StepStarted
@@ -16,7 +17,6 @@ from conlora_agent.memory.database import Database
 from conlora_agent.memory.leases import Leases, check_lease
 from conlora_agent.memory.threads import new_thread_id
 from conlora_agent.testing import FakeBackbone
-from tests.turns import make_agent, png
 
 
 def rows(home: Path, query: str) -> list[tuple[object, ...]]:
@@ -196,14 +196,14 @@ def test_a_lease_is_renewed_while_held_and_expires_when_not(tmp_path: Path, monk
 def test_a_killed_process_does_not_block_its_thread(isolated_home: Path) -> None:
     program = """
 import os, signal
-from tests.turns import make_agent, png
+from turns import make_agent, png
 agent = make_agent()
 for event in agent.stream("hello", image=png(), thread="t"):
     os.kill(os.getpid(), signal.SIGKILL)
 """
     agent = make_agent()
     agent.ask("before", thread="t")
-    child = subprocess.run([sys.executable, "-c", program], cwd=Path(__file__).parents[1], check=False)
+    child = subprocess.run([sys.executable, "-c", program], cwd=Path(__file__).parent, check=False)
     assert child.returncode == -9
     assert [turn.text for turn in agent.threads.show("t").turns] == ["before"]
     assert agent.ask("after", thread="t").thread == "t"
