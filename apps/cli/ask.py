@@ -1,0 +1,77 @@
+"""`conlora ask`: one turn, with or without a picture."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from apps.cli.common import (
+    BackboneOption,
+    ImageOption,
+    JsonOption,
+    TaskOption,
+    ThreadOption,
+    check_request,
+    load_settings,
+    terminal_of,
+    to_json,
+    write_file,
+)
+from apps.render import turn_lines
+from conlora_agent.core.errors import BadInput
+
+if TYPE_CHECKING:
+    from conlora_agent.agent import Agent
+    from conlora_agent.core.types import TurnResult
+
+FORMATS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP"}
+
+
+def ask(
+    ctx: typer.Context,
+    text: Annotated[str, typer.Argument(metavar="TEXT", help="What you want to know.")],
+    image: ImageOption = None,
+    thread: ThreadOption = None,
+    task: TaskOption = None,
+    backbone: BackboneOption = None,
+    draw: Annotated[
+        Path | None, typer.Option("--draw", metavar="FILE", help="Save the picture with the boxes found.")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Ask about a picture, or go on with a conversation."""
+    terminal = terminal_of(ctx)
+    settings = load_settings(backbone)
+    check_request(settings, text, image, reply=thread is not None)
+    if draw is not None and draw.suffix.lower() not in FORMATS:
+        raise BadInput(f"cannot draw to {draw}", f"use one of: {', '.join(FORMATS)}")
+    with terminal.agent(settings) as agent:
+        result = agent.ask(text, image=image, thread=thread, task=task)
+        if draw is not None:
+            terminal.note(save_boxes(agent, result, draw))
+    if as_json:
+        terminal.say(to_json(result))
+    else:
+        steps, answer = turn_lines(result)
+        for line in steps:
+            terminal.dim(line)
+        terminal.say(answer)
+        terminal.note(f"go on with: conlora ask --thread {result.thread} TEXT")
+
+
+def save_boxes(agent: Agent, result: TurnResult, path: Path) -> str:
+    """Draw the boxes of a turn's last step that found any; says what was written."""
+    from io import BytesIO
+
+    from apps.boxes import draw_boxes
+
+    found = next((step for step in reversed(result.steps) if step.boxes and step.image), None)
+    if found is None or found.image is None:
+        return f"no boxes in this turn; {path} was not written"
+    buffer = BytesIO()
+    drawn = draw_boxes(agent.pictures.open(found.image), found.boxes)
+    drawn.save(buffer, FORMATS[path.suffix.lower()])
+    write_file(path, buffer.getvalue())
+    return f"boxes drawn in {path}"

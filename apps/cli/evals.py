@@ -1,0 +1,126 @@
+"""`conlora eval`: how well the router and the tasks do on labelled data, through the same code that serves users."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from apps.cli.common import BackboneOption, JsonOption, load_settings, terminal_of, to_json
+
+if TYPE_CHECKING:
+    from conlora_agent.agent import Agent
+    from conlora_agent.core.types import Plan, Route, RouteQuery
+
+app = typer.Typer(help="Measure the router and the tasks on labelled data.")
+HELD_OUT = Path(__file__).parents[2] / "evals" / "data"
+DirOption = Annotated[
+    Path | None, typer.Option("--data", metavar="DIR", help="Folder of pictures with a labels.jsonl; default: ours.")
+]
+
+LimitOption = Annotated[int | None, typer.Option("--limit", metavar="N", min=1, help="Only the first N rows.")]
+
+
+@app.command("router")
+def router(
+    ctx: typer.Context,
+    data: Annotated[
+        Path | None, typer.Option("--data", metavar="FILE", help="JSONL rows of turns; default: ours.")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Measure which share of turns takes the right steps, how honest confidences are, and the time it takes."""
+    from evals.router import evaluate_router, load_rows
+
+    terminal = terminal_of(ctx)
+    settings = load_settings()
+    rows = load_rows(data or HELD_OUT / "router_heldout.jsonl")
+    with terminal.agent(settings) as agent:
+        report = evaluate_router(rows, ServedRouter(agent, agent.routes())).model_dump(mode="json")
+    misses = [f"missed: {m['text']!r} expected {m['expected']} got {m['got']}" for m in report["misses"]]
+    terminal.emit(report, as_json, [*figures(report), *misses])
+
+
+@dataclass(frozen=True)
+class ServedRouter:
+    """The router the way a turn reaches it."""
+
+    agent: Agent
+    routes: Sequence[Route]
+
+    def plan(self, query: RouteQuery) -> Plan:
+        """Decide the steps of one turn."""
+        return self.agent.route(query.text, has_image=query.has_image, previous=query.previous)
+
+
+def measure(
+    ctx: typer.Context, task: str, data: Path | None, limit: int | None, backbone: str | None, as_json: bool
+) -> None:
+    """Run one task's evaluation and print its figures."""
+    from evals.tasks import evaluate_task
+
+    terminal = terminal_of(ctx)
+    settings = load_settings(backbone)
+    with terminal.agent(settings) as agent:
+        report = evaluate_task(task, data or HELD_OUT / task, agent, limit)
+    terminal.emit(report, as_json, figures(report))
+
+
+@app.command("ocr")
+def ocr(
+    ctx: typer.Context,
+    data: DirOption = None,
+    limit: LimitOption = None,
+    backbone: BackboneOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Reading: character error rate and share of texts read exactly."""
+    measure(ctx, "ocr", data, limit, backbone, as_json)
+
+
+@app.command("grounding")
+def grounding(
+    ctx: typer.Context,
+    data: DirOption = None,
+    limit: LimitOption = None,
+    backbone: BackboneOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Finding things: share of boxes that overlap by half, and mean overlap."""
+    measure(ctx, "grounding", data, limit, backbone, as_json)
+
+
+@app.command("caption")
+def caption(
+    ctx: typer.Context,
+    data: DirOption = None,
+    limit: LimitOption = None,
+    backbone: BackboneOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Describing: CIDEr, BLEU-4, and share of the objects that are named."""
+    measure(ctx, "caption", data, limit, backbone, as_json)
+
+
+@app.command("vqa")
+def vqa(
+    ctx: typer.Context,
+    data: DirOption = None,
+    limit: LimitOption = None,
+    backbone: BackboneOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Answering questions: share of right answers."""
+    measure(ctx, "vqa", data, limit, backbone, as_json)
+
+
+def figures(report: dict[str, Any]) -> list[str]:
+    """One line a figure; lists are left to JSON."""
+    shown = {name: value for name, value in report.items() if not isinstance(value, list)}
+    return [
+        f"{name}: {value:.4f}" if isinstance(value, float) else f"{name}: {to_json(value)}"
+        for name, value in shown.items()
+    ]

@@ -1,0 +1,171 @@
+"""`conlora tasks`: what can be asked of a picture; adding and removing tasks takes effect at once, everywhere."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from apps.cli.common import JsonOption, load_settings, terminal_of
+from apps.render import table
+from conlora_agent.core.errors import BadInput, ManifestError, WeightsError
+
+if TYPE_CHECKING:
+    from adapters.task import Task
+
+app = typer.Typer(help="List, make, add, remove and check tasks.")
+NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="Name of the task.")]
+
+
+@app.command("list")
+def list_tasks(ctx: typer.Context, as_json: JsonOption = False) -> None:
+    """List the tasks, and the folders that cannot be used."""
+    terminal = terminal_of(ctx)
+    settings = load_settings()
+    with terminal.agent(settings) as agent:
+        tasks, broken = agent.tasks.all(), agent.tasks.problems()
+    value = {
+        "tasks": [summary(task, settings.backbone) for task in tasks],
+        "problems": {name: str(error) for name, error in broken.items()},
+    }
+    rows = [
+        [task.name, task.manifest.output, _origin(task), _adapter(task, settings.backbone), task.manifest.description]
+        for task in tasks
+    ]
+    lines = [*table(["task", "output", "from", f"on {settings.backbone}", "what it does"], rows)]
+    lines += [f"{name} cannot be used: {error}" for name, error in broken.items()]
+    terminal.emit(value, as_json, lines)
+
+
+@app.command("show")
+def show(ctx: typer.Context, name: NameArgument, as_json: JsonOption = False) -> None:
+    """Show one task in full."""
+    terminal = terminal_of(ctx)
+    settings = load_settings()
+    with terminal.agent(settings) as agent:
+        task = agent.tasks.get(name)
+    value = summary(task, settings.backbone) | {
+        "prompts": task.manifest.prompts,
+        "max_new_tokens": task.manifest.max_new_tokens,
+        "backbones": task.manifest.backbones,
+        "examples": task.examples,
+    }
+    lines = [
+        f"{task.name}: {task.manifest.description}",
+        f"folder: {task.folder} ({_origin(task)})",
+        f"needs a picture: {'yes' if task.manifest.needs_image else 'no'}; output: {task.manifest.output}",
+        f"on {settings.backbone}: {_adapter(task, settings.backbone)}",
+        f"routing examples: {len(task.examples)}, such as:",
+        *(f"  {example.text}" for example in task.examples[:5]),
+    ]
+    terminal.emit(value, as_json, lines)
+
+
+@app.command("new")
+def new(
+    ctx: typer.Context,
+    name: NameArgument,
+    folder: Annotated[
+        Path | None, typer.Option("--dir", metavar="FOLDER_TO_MAKE", help="Default: one named after the task.")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Write the beginning of a task: a manifest to fill in, and a place for routing examples."""
+    terminal = terminal_of(ctx)
+    with terminal.agent(load_settings()) as agent:
+        made = agent.tasks.new(name, folder)
+    lines = [f"made {made}", f"write 8 routing examples to {made / 'examples.jsonl'}, then: conlora tasks add {made}"]
+    terminal.emit({"task": name, "folder": str(made)}, as_json, lines)
+
+
+@app.command("add")
+def add(
+    ctx: typer.Context,
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="A task folder.")],
+    as_json: JsonOption = False,
+) -> None:
+    """Add a task folder to your tasks."""
+    terminal = terminal_of(ctx)
+    settings = load_settings()
+    with terminal.agent(settings) as agent:
+        try:
+            task = agent.tasks.add(folder)
+        except WeightsError as error:
+            # Here the weights are what the user hands in, so they are bad input.
+            raise ManifestError(error.problem, error.remedy) from error
+        warnings = agent.tasks.check(task.name)
+    for warning in warnings:
+        terminal.note(f"{task.name} {warning}")
+    terminal.emit(summary(task, settings.backbone) | {"warnings": warnings}, as_json, [f"added {task.name}"])
+
+
+@app.command("remove")
+def remove(
+    ctx: typer.Context,
+    name: NameArgument,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Remove one of your tasks."""
+    terminal = terminal_of(ctx)
+    with terminal.agent(load_settings()) as agent:
+        if name not in agent.tasks.problems() and agent.tasks.get(name).builtin:
+            raise BadInput(f"{name!r} is a built-in task and stays", "remove only tasks that you added")
+        if not yes:
+            _confirm(f"remove the task {name!r} with its weights?")
+        agent.tasks.remove(name)
+    terminal.emit({"removed": name}, as_json, [f"removed {name}"])
+
+
+@app.command("check")
+def check(
+    ctx: typer.Context,
+    names: Annotated[
+        list[str] | None, typer.Argument(metavar="[NAME]...", help="Tasks to check; default: all.")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Check folders, stacks and routing examples; exit code 1 when something is wrong."""
+    terminal = terminal_of(ctx)
+    with terminal.agent(load_settings()) as agent:
+        chosen = names or [*agent.tasks.names(), *agent.tasks.problems()]
+        found = {name: agent.tasks.check(name) for name in chosen}
+    value = [{"name": name, "ok": not problems, "problems": problems} for name, problems in found.items()]
+    lines = [f"{name}: {'; '.join(problems) or 'ok'}" for name, problems in found.items()]
+    terminal.emit({"tasks": value}, as_json, lines)
+    if any(found.values()):
+        raise typer.Exit(1)
+
+
+def summary(task: Task, backbone: str) -> dict[str, Any]:
+    """One task as JSON. `adapter`: where its LoRAs come from on this backbone, null when its prompt alone runs."""
+    manifest = task.manifest
+    source = manifest.backbones.get(backbone)
+    return {
+        "name": task.name,
+        "title": manifest.title,
+        "description": manifest.description,
+        "needs_image": manifest.needs_image,
+        "routable": manifest.routable,
+        "output": manifest.output,
+        "builtin": task.builtin,
+        "folder": str(task.folder),
+        "adapter": (source.weights or source.hub) if source else None,
+    }
+
+
+def _origin(task: Task) -> str:
+    return "built-in" if task.builtin else "yours"
+
+
+def _adapter(task: Task, backbone: str) -> str:
+    return "LoRA stack" if backbone in task.manifest.backbones else "prompt only"
+
+
+def _confirm(question: str) -> None:
+    """Raises BadInput when nobody can be asked, Abort when the answer is no."""
+    if not sys.stdin.isatty():
+        raise BadInput("nobody is there to confirm", "add --yes")
+    typer.confirm(question, abort=True, err=True)

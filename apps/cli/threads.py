@@ -1,0 +1,79 @@
+"""`conlora threads`: the conversations that are kept."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from apps.cli.common import JsonOption, load_settings, terminal_of, write_file
+from apps.render import label, printable, table
+
+app = typer.Typer(help="List, read, delete and export conversations.")
+IdArgument = Annotated[str, typer.Argument(metavar="ID", help="Id of the conversation.")]
+
+
+class Format(StrEnum):
+    """How a conversation is exported."""
+
+    markdown = "markdown"
+    json = "json"
+
+
+@app.command("list")
+def list_threads(ctx: typer.Context, as_json: JsonOption = False) -> None:
+    """List the conversations, the latest first."""
+    terminal = terminal_of(ctx)
+    with terminal.agent(load_settings()) as agent:
+        threads = agent.threads.list()
+    rows = [[t.id, str(t.turns), t.updated_at[:16].replace("T", " "), t.title] for t in threads]
+    lines = table(["thread", "turns", "last (UTC)", "title"], rows) if rows else ["no conversations yet"]
+    terminal.emit({"threads": threads}, as_json, lines)
+
+
+@app.command("show")
+def show(ctx: typer.Context, thread: IdArgument, as_json: JsonOption = False) -> None:
+    """Print a conversation."""
+    terminal = terminal_of(ctx)
+    with terminal.agent(load_settings()) as agent:
+        transcript = agent.threads.show(thread)
+    lines = []
+    for turn in transcript.turns:
+        picture = f" [picture {turn.image[:12]}]" if turn.image else ""
+        lines += ["", f"you: {printable(turn.text)}{picture}"]
+        lines += [f"  {label(step)}" for step in turn.steps]
+        lines.append(f"agent: {printable(turn.answer)}")
+    terminal.emit(transcript, as_json, lines[1:])
+
+
+@app.command("delete")
+def delete(ctx: typer.Context, thread: IdArgument, as_json: JsonOption = False) -> None:
+    """Delete a conversation, and the pictures that no other one uses."""
+    terminal = terminal_of(ctx)
+    with terminal.agent(load_settings()) as agent:
+        agent.threads.delete(thread)
+    terminal.emit({"deleted": thread}, as_json, [f"deleted {thread}"])
+
+
+@app.command("export")
+def export(
+    ctx: typer.Context,
+    thread: IdArgument,
+    form: Annotated[Format, typer.Option("--format", help="markdown or json.")] = Format.markdown,
+    output: Annotated[Path | None, typer.Option("--output", metavar="FILE", help="Write to a file.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Export a conversation as Markdown or JSON."""
+    terminal = terminal_of(ctx)
+    with terminal.agent(load_settings()) as agent:
+        if output is None and as_json:
+            terminal.emit(agent.threads.show(thread), as_json, [])
+            return
+        text = agent.threads.export(thread, form.value)
+    if output is None:
+        terminal.write(printable(text))
+        return
+    write_file(output, text.encode())
+    terminal.emit({"thread": thread, "file": str(output)}, as_json, [f"exported {thread} to {output}"])

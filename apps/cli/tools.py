@@ -1,0 +1,116 @@
+"""`conlora tools`: the open-domain tools, and calling one by hand."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from apps.cli.common import JsonOption, load_settings, terminal_of
+from apps.render import compact, printable, table
+from conlora_agent.core.errors import BadInput, ToolError
+
+if TYPE_CHECKING:
+    from tools.base import Tool
+
+app = typer.Typer(help="List, call and check the tools.")
+
+
+@app.command("list")
+def list_tools(ctx: typer.Context, as_json: JsonOption = False) -> None:
+    """List the tools with their arguments."""
+    terminal = terminal_of(ctx)
+    with terminal.agent(load_settings()) as agent:
+        tools = [agent.tools.get(name) for name in agent.tools.names()]
+    value = [
+        {
+            "name": tool.name,
+            "title": tool.title,
+            "description": tool.description,
+            "arguments": tool.args_model.model_json_schema(),
+        }
+        for tool in tools
+    ]
+    rows = [[tool.name, ", ".join(tool.args_model.model_fields), tool.description] for tool in tools]
+    terminal.emit({"tools": value}, as_json, table(["tool", "arguments", "what it does"], rows))
+
+
+@app.command("call")
+def call(
+    ctx: typer.Context,
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Name of the tool.")],
+    words: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[ARGUMENTS]", help="A JSON object, KEY=VALUE pairs, or a request in your own words."),
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Call a tool."""
+    terminal = terminal_of(ctx)
+    with terminal.agent(load_settings()) as agent:
+        tool = agent.tools.get(name)
+        arguments = read_arguments(tool, words or [])
+        result = tool.call(arguments)
+    value = {
+        "tool": tool.name,
+        "tool_args": arguments,
+        "tool_result": result.value,
+        "text": result.text,
+        "source": result.source,
+    }
+    source = [f"source: {printable(result.source)}"] if result.source else []
+    terminal.emit(value, as_json, [f"{tool.name} {compact(arguments)}", printable(result.text), *source])
+
+
+@app.command("check")
+def check(
+    ctx: typer.Context,
+    names: Annotated[
+        list[str] | None, typer.Argument(metavar="[NAME]...", help="Tools to check; default: all.")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Check that tools can answer now; exit code 1 when one cannot."""
+    terminal = terminal_of(ctx)
+    with terminal.agent(load_settings()) as agent:
+        chosen = [agent.tools.get(name).name for name in names or agent.tools.names()]
+        found = {name: agent.tools.check(name) for name in chosen}
+    value = [{"name": name, "ok": not problems, "problems": problems} for name, problems in found.items()]
+    lines = [f"{name}: {'; '.join(problems) or 'ok'}" for name, problems in found.items()]
+    terminal.emit({"tools": value}, as_json, lines)
+    if any(found.values()):
+        raise typer.Exit(ToolError.exit_code)
+
+
+def read_arguments(tool: Tool[Any], words: list[str]) -> dict[str, Any]:
+    """Arguments from the command line, in any of the three ways of writing them. Raises BadInput."""
+    from tools.base import ToolContext
+
+    text = " ".join(words).strip()
+    if not text:
+        return {}
+    if text.startswith("{"):
+        return _object(text)
+    pairs = [word.partition("=") for word in words]
+    if all(sign and key in tool.args_model.model_fields for key, sign, _ in pairs):
+        return {key: _value(value) for key, _, value in pairs}
+    return tool.arguments(text, ToolContext())
+
+
+def _object(text: str) -> dict[str, Any]:
+    try:
+        value = json.loads(text)
+    except ValueError as error:
+        raise BadInput(f"the arguments are not JSON ({error})", 'write them like {"name": "value"}') from error
+    if not isinstance(value, dict):
+        raise BadInput("the arguments are no JSON object", 'write them like {"name": "value"}')
+    return value
+
+
+def _value(text: str) -> Any:
+    """A number, list, true, false or null where it reads as one; otherwise the text itself."""
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
