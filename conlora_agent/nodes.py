@@ -27,7 +27,7 @@ from conlora_agent.focus import add_picture
 from conlora_agent.ingest import clean_text
 from conlora_agent.memory.threads import now
 from conlora_agent.perception import perceive as perceive_step
-from conlora_agent.prompts import extend_window, history, previous_routes, with_results
+from conlora_agent.prompts import extend_window, previous_routes, with_results
 from conlora_agent.state import TurnContext, TurnState, dump_focus, focus_of, pending_of
 from conlora_agent.steps import Outcome, StepRun, run_step
 
@@ -170,7 +170,7 @@ def query_of(state: TurnState, text: str) -> RouteQuery:
 def _chat(run: StepRun) -> Outcome:
     request = GenerateRequest(
         instruction=with_results(run.planned.request, run.used),
-        history=history(run.state.get("window", []), run.context.settings.history_tokens),
+        history=run.history,
         max_new_tokens=CHAT_TOKENS,
         on_token=run.on_token,
     )

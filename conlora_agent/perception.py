@@ -54,6 +54,7 @@ def perceive(run: StepRun) -> Outcome:
     generation = backbone.generate(
         GenerateRequest(
             instruction=_instruction(task, run.planned.request, phrase, view),
+            history=run.history,
             picture=view.picture,
             picture_key=view.key,
             stack=stack,

@@ -16,6 +16,7 @@ from langgraph.runtime import Runtime
 from conlora_agent.core.errors import ConloraError, ToolUnavailable
 from conlora_agent.core.types import (
     Focus,
+    Message,
     Pending,
     Plan,
     PlannedStep,
@@ -27,6 +28,7 @@ from conlora_agent.core.types import (
     Usage,
 )
 from conlora_agent.focus import after_step, complete_request
+from conlora_agent.prompts import history
 from conlora_agent.state import TurnContext, TurnState, dump_focus, focus_of
 
 
@@ -42,6 +44,11 @@ class StepRun:
     focus: Focus
     state: TurnState
     context: TurnContext
+
+    @property
+    def history(self) -> tuple[Message, ...]:
+        """The conversation so far: the same for every route, so that a backbone can keep its work on it."""
+        return history(self.state.get("window", []), self.context.settings.history_tokens)
 
     def on_token(self, text: str) -> None:
         """Pass a piece of generated text on. Raises TurnCancelled."""

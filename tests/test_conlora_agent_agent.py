@@ -61,7 +61,8 @@ def test_the_conversation_follows_its_focus() -> None:
     talk = backbone.requests[-1]
     assert (talk.picture, talk.stack) == (None, None)
     assert [m.role for m in talk.history] == ["system", *["user", "assistant"] * 4]
-    assert all(request.history == () for request in backbone.requests[:-1] if request.picture)
+    earlier = backbone.requests[-2].history
+    assert talk.history[: len(earlier)] == earlier, "one prefix serves every stack and survives every switch"
 
 
 def test_a_restart_in_the_middle_changes_nothing(tmp_path: Path) -> None:
