@@ -197,9 +197,9 @@ class _Parser:
         if name == "product":
             if sum(map(bits, values)) > MAX_BITS:
                 raise too_large()
-            return self._done(math.prod(values), *numbers)
+            return self._done(math.prod(values, start=Fraction(1)), *numbers)
         if name == "difference":
-            return self._done(abs(values[0] - sum(values[1:])), *numbers)
+            return self._done(abs(values[0] - sum(values[1:], Fraction(0))), *numbers)
         total = sum(values, Fraction(0))
         return self._done(total / len(values) if name == "average" else total, *numbers)
 

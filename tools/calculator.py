@@ -149,10 +149,14 @@ def _antecedent(context: ToolContext) -> Token:
 
 
 def _parts(tokens: list[Token]) -> list[list[Token]]:
-    """Runs of tokens between gaps, longest first."""
+    """Runs of tokens between words that mean nothing, longest first; then those between commas too."""
+    return [*_runs(tokens, ("gap", "it")), *_runs(tokens, ("gap", "it", "comma"))]
+
+
+def _runs(tokens: list[Token], borders: tuple[str, ...]) -> list[list[Token]]:
     runs: list[list[Token]] = [[]]
     for token in tokens:
-        if token.kind in ("gap", "it"):
+        if token.kind in borders:
             runs.append([])
         else:
             runs[-1].append(token)

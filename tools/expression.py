@@ -48,7 +48,7 @@ _FRACTIONS = {"half": 2, "halves": 2, "third": 3, "quarter": 4, "fourth": 4, "fi
 _FRACTIONS |= {"eighth": 8, "ninth": 9, "tenth": 10, "twentieth": 20, "hundredth": 100}
 
 _PHRASES: dict[str, tuple[Kind | Other, str]] = {
-    **dict.fromkeys(["plus", "increased by", "added to", "more than"], ("operator", "plus")),
+    **dict.fromkeys(["plus", "increased by", "added to"], ("operator", "plus")),
     **dict.fromkeys(["minus", "less", "decreased by", "reduced by", "take away"], ("operator", "minus")),
     **dict.fromkeys(["times", "multiplied by", "multiplied with", "x"], ("operator", "*")),
     **dict.fromkeys(["divided by", "divided between", "divided among", "over", "out of"], ("operator", "/")),
@@ -61,7 +61,7 @@ _PHRASES: dict[str, tuple[Kind | Other, str]] = {
     **dict.fromkeys(["cube root of", "cube root", "cbrt"], ("function", "cbrt")),
     **dict.fromkeys(["double", "twice", "triple"], ("function", "")),
     **dict.fromkeys(["sum of", "total of", "sum"], ("function", "sum")),
-    **dict.fromkeys(["average of", "mean of", "average", "mean"], ("function", "average")),
+    **dict.fromkeys(["average of", "mean of", "average"], ("function", "average")),
     **dict.fromkeys(["product of", "product"], ("function", "product")),
     **dict.fromkeys(["difference between", "difference of"], ("function", "difference")),
     **dict.fromkeys(["factorial of"], ("function", "factorial")),

@@ -13,6 +13,7 @@ from tools.expression import tokenise
 
 _END = r"(?=\s*(?:[?!=;]|\.(?!\d)|,(?!\d)|$|\bwhat\b|\bhow\b|\bplease\b|\bfor me\b))"
 _X = r"(\S.*?)"
+_N = r"(\d(?:[\d,]*\d)?(?:\.\d+)?)"
 _PERCENT = r"(\d[\d.]*\s*(?:%|percent|per cent))"
 _SHARE = r"(?:percent|percentage|per cent|%)"
 _CHARGE = r"(?:tip|gratuity|tax|sales tax|vat|service charge|commission|interest|surcharge|markup|fee)"
@@ -33,14 +34,14 @@ _RULES: list[tuple[re.Pattern[str], Callable[[re.Match[str]], str]]] = [
     (re.compile(pattern), _joined(order))
     for pattern, order in [
         (r"\bto the (\d+)(?:st|nd|rd|th)(?: power)?\b", "^ {1}"),
-        (r"([\d.,]+) dozen\b", "{1} * 12"),
+        (rf"{_N} dozen\b", "{1} * 12"),
         (rf"\b{_SHARE} (?:change|increase|decrease|growth) from {_X} to {_X}{_END}", "({2} - {1}) / {1} * 100"),
         (rf"\bwhat {_SHARE} of {_X} (?:is|are|was) {_X}{_END}", "{2} / {1} * 100"),
         (rf"\bwhat {_SHARE} (?:is|are|was) {_X} (?:out )?of {_X}{_END}", "{1} / {2} * 100"),
-        (rf"([\d.,]+) (?:is|are|was) (?:what|which) {_SHARE} of {_X}{_END}", "{1} / {2} * 100"),
-        (rf"([\d.,]+) (?:is|as|expressed as) (?:a )?{_SHARE} of {_X}{_END}", "{1} / {2} * 100"),
-        (rf"([\d.,]+) (?:out of|of|/) ([\d.,]+) (?:as a|in) {_SHARE}{_END}", "{1} / {2} * 100"),
-        (r"\bhow many times (?:does|do|will|can|would) ([\d.,]+) (?:go|fit) in(?:to)? ([\d.,]+)", "{2} / {1}"),
+        (rf"{_N} (?:is|are|was) (?:what|which) {_SHARE} of {_X}{_END}", "{1} / {2} * 100"),
+        (rf"{_N} (?:is|as|expressed as) (?:a )?{_SHARE} of {_X}{_END}", "{1} / {2} * 100"),
+        (rf"{_N} (?:out of|of|/) {_N} (?:as a|in) {_SHARE}{_END}", "{1} / {2} * 100"),
+        (rf"\bhow many times (?:does|do|will|can|would) {_N} (?:go|fit) in(?:to)? {_N}", "{2} / {1}"),
         (
             rf"\bremainder (?:of|when|if|from|after) {_X} (?:is )?(?:divided|divide|dividing) by {_X}{_END}",
             "{1} mod {2}",
@@ -52,21 +53,28 @@ _RULES: list[tuple[re.Pattern[str], Callable[[re.Match[str]], str]]] = [
         (rf"\b(?:multiply|multiplying) {_X} (?:by|with|and) {_X}{_END}", "{1} * {2}"),
         (rf"\b(?:divide|dividing|split|share) {_X} (?:by|between|among|amongst|into|across) {_X}{_END}", "{1} / {2}"),
         (rf"([\d.,]+%?) (?:split|shared|divided) (?:by |between |among )?([\d.,]+|[a-z]+) {_PEOPLE}\b", "{1} / {2}"),
-        (rf"\b(?:split|share|divide) ([\d.,]+)(?: [a-z]+)* ([\d]+|[a-z]+) {_PEOPLE}\b", "{1} / {2}"),
+        (rf"\b(?:split|share|divide) {_N}(?: [a-z]+)* ([\d]+|[a-z]+) {_PEOPLE}\b", "{1} / {2}"),
         (rf"\b(?:increase|raise|mark up|grow|bump) {_X} (?:up )?by {_X}{_END}", "{1} + {2}"),
         (rf"\b(?:decrease|reduce|lower|discount|cut|drop) {_X} (?:down )?by {_X}{_END}", "{1} - {2}"),
         (
-            rf"([\d.,]+)[^\d?]*? (?:with|at|after|minus|less) (?:a |an )?{_PERCENT} (?:discount|off|reduction)\b",
+            rf"{_N}[^\d?]*? (?:with|at|after|minus|less) (?:a |an )?{_PERCENT} (?:discount|off|reduction)\b(?! (?:of )?\d)",
             "{1} - {2}",
         ),
         (rf"{_PERCENT} (?:discount|reduction) (?:on|from|for|of) {_X}{_END}", "{1} off {2}"),
-        (rf"([\d.,]+)[^\d?]*? (?:with|including|incl|plus) (?:a |an )?{_PERCENT} {_CHARGE}\b", "{1} + {2}"),
-        (rf"{_PERCENT} (?:[a-z]+ )?{_CHARGE} (?:on|for|of|from|to) {_X}{_END}", "{1} of {2}"),
-        (rf"{_PERCENT} on {_X}{_END}", "{1} of {2}"),
+        (rf"{_N}[^\d?]*? (?:with|including|incl|plus) (?:a |an )?{_PERCENT} {_CHARGE}\b", "{1} + {2}"),
+        (rf"{_PERCENT} (?:[a-z]+ )?{_CHARGE} (?:on|for|of|from|to) (?!top\b){_X}{_END}", "{1} of {2}"),
+        (rf"{_PERCENT} on (?!top\b){_X}{_END}", "{1} of {2}"),
         (
-            r"([\d.,]+)(?: [a-z]+)+ (?:at|for|costing) ([\d.,]+)(?: [a-z]+)? (?:each|apiece|per [a-z]+|a piece)\b",
+            rf"{_N}(?: [a-z]+)+ (?:at|for|costing) {_N}(?: [a-z]+)? (?:each|apiece|per [a-z]+|a piece)\b",
             "{1} * {2}",
         ),
+        # What is left is said of an earlier result.
+        (rf"\b(?:with|including|plus|add) (?:a |an )?{_PERCENT} {_CHARGE}\b", "plus {1}"),
+        (rf"\b(?:take|knock|cut) {_PERCENT} off{_END}", "minus {1}"),
+        (r"\badd (?=\d)", "plus"),
+        (r"\b(?:subtract|take away|deduct|remove) (?=\d)", "minus"),
+        (r"\bmultiply by\b", "times"),
+        (r"\bdivide by\b", "divided by"),
     ]
 ]
 

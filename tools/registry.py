@@ -77,7 +77,7 @@ def default_tools(
     from tools.http import HttpClient
     from tools.wikipedia import Wikipedia
 
-    client = HttpClient(timeout_s=timeout_s, offline=offline)
+    client = HttpClient(timeout_s=timeout_s, offline=offline, trusted=[wikipedia_url])
     return ToolRegistry([Calculator(), Clock(now), Wikipedia(client, base_url=wikipedia_url)])
 
 
