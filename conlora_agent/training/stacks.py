@@ -25,6 +25,7 @@ from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 from adapters.exercise import Exercise
 from conlora_agent.backbone.nano.processing import invocation_ids, prefix_ids
 from conlora_agent.core.types import Message
+from conlora_agent.prompts import SYSTEM
 from conlora_agent.training.optimise import MasterAdamW
 from conlora_agent.training.vision import log
 
@@ -97,6 +98,8 @@ class Exercises(IterableDataset[TeacherBatch]):
 
 
 SYSTEMS = (
+    SYSTEM,
+    SYSTEM,
     "You are a helpful AI assistant.",
     "You are a helpful assistant that talks about pictures.",
     "Answer briefly and truthfully.",
