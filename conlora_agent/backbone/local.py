@@ -166,10 +166,12 @@ class LocalBackbone:
     def _embed(self, ids: list[int], request: GenerateRequest) -> Tensor:
         input_ids = torch.tensor([ids], device=self.model.device)
         if request.picture is None:
-            return self.model.merge(input_ids, None)[0]
+            words: Tensor = self.model.get_input_embeddings()(input_ids)
+            return words
         low, place = self._low_features(request.picture, request.picture_key)
         visual, _ = self.model.visual_tokens(low=low, places=[place])
-        return self.model.merge(input_ids, visual)[0]
+        merged: Tensor = self.model.merge(input_ids, visual)[0]
+        return merged
 
     def _low_features(self, picture: Image.Image, key: str | None) -> tuple[Any, Box]:
         found = self._low.get(key) if key else None

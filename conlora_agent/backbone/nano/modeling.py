@@ -20,7 +20,7 @@ from conlora_agent.backbone.nano.vision import NanoVision
 from conlora_agent.core.types import Box
 
 
-class NanoForConditionalGeneration(PreTrainedModel):  # type: ignore[misc]
+class NanoForConditionalGeneration(PreTrainedModel):  # type: ignore[misc,no-untyped-call]
     """Picture and text in, text out. One image token in `input_ids` is replaced by the picture's visual tokens."""
 
     config_class = NanoConfig
@@ -98,7 +98,10 @@ class NanoForConditionalGeneration(PreTrainedModel):  # type: ignore[misc]
                 raise ValueError("give input_ids or inputs_embeds")
             visual = self.visual_tokens(pixel_values)[0] if pixel_values is not None else None
             inputs_embeds, attention_mask = self.merge(input_ids, visual, attention_mask)
-        return self.language_model(inputs_embeds=inputs_embeds, attention_mask=attention_mask, **kwargs)
+        out: CausalLMOutputWithPast = self.language_model(
+            inputs_embeds=inputs_embeds, attention_mask=attention_mask, **kwargs
+        )
+        return out
 
     @torch.no_grad()
     def generate(

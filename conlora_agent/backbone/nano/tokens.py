@@ -9,6 +9,8 @@ learn from thousands, not millions, of pictures.
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 
@@ -46,6 +48,13 @@ class PointTokens(nn.Module):
     character, the embedding of a space between words, a newline after each line).
     """
 
+    glyph_table: Tensor
+    colour_table: Tensor
+    name_table: Tensor
+    digit_table: Tensor
+    space: Tensor
+    newline: Tensor
+
     def __init__(self, config: NanoConfig) -> None:
         super().__init__()
         size = config.text_config.hidden_size
@@ -60,12 +69,11 @@ class PointTokens(nn.Module):
         self.register_buffer("newline", torch.zeros(size))
 
     @torch.no_grad()
-    def take_words(self, config: NanoConfig, tokenizer: object, embedding: Tensor) -> None:
+    def take_words(self, config: NanoConfig, tokenizer: Any, embedding: Tensor) -> None:
         """Fill the tables from the language model's input embeddings (vocabulary, hidden)."""
 
         def pieces(text: str) -> Tensor:
-            ids = tokenizer.encode(text, add_special_tokens=False)  # type: ignore[attr-defined]
-            return embedding[ids]
+            return embedding[tokenizer.encode(text, add_special_tokens=False)]
 
         for i in range(GLYPHS - 1):
             self.glyph_table[i] = pieces(chr(33 + i)).mean(0)
