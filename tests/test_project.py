@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import ast
+import importlib.metadata
 import re
 import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
@@ -29,6 +32,25 @@ def test_every_dependency_is_pinned_to_a_version_it_allows() -> None:
     for requirement in wanted:
         if requirement.name != PROJECT["name"]:
             assert pinned[canonicalize_name(requirement.name)] in requirement.specifier, requirement
+
+
+def imported_packages() -> dict[str, Path]:
+    """Top-level names that our packages import from third parties, each with one file that does."""
+    found: dict[str, Path] = {}
+    for path in (path for room in ROOMS[:-1] for path in (ROOT / room).rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            names += [node.module] if isinstance(node, ast.ImportFrom) and node.module and not node.level else []
+            found.update({name.split(".")[0]: path for name in names})
+    return {name: path for name, path in found.items() if name not in {*sys.stdlib_module_names, *ROOMS}}
+
+
+def test_every_import_is_a_declared_dependency() -> None:
+    lines = PROJECT["dependencies"] + [line for extra in PROJECT["optional-dependencies"].values() for line in extra]
+    declared = {canonicalize_name(Requirement(line).name) for line in lines}
+    owners = importlib.metadata.packages_distributions()
+    for name, path in imported_packages().items():
+        assert declared & {canonicalize_name(owner) for owner in owners[name]}, f"{path} imports {name}"
 
 
 def test_constraints_fit_every_machine() -> None:
