@@ -1,0 +1,142 @@
+"""How well a task does on labelled pictures, asked through the same call that serves users.
+
+Data: a folder of pictures and a labels.jsonl, see labels.py. Every row is a turn in a thread of its own, which is
+deleted afterwards. Not covered here: whether the router would have chosen the task (router.py).
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+from conlora_agent.core.types import Region, Step
+from evals.labels import CaptionRow, GroundingRow, OcrRow, Row, VqaRow, load_labels
+from evals.metrics import (
+    bleu4,
+    character_error_rate,
+    cider_d,
+    loose_text,
+    match_boxes,
+    named,
+    plain_answer,
+)
+
+if TYPE_CHECKING:
+    from conlora_agent.agent import Agent
+
+Figures = dict[str, Any]
+Answer = Callable[[str, Path], Step]
+"""Answers a request about a picture."""
+MISSES_SHOWN = 30
+HALF = 0.5
+
+
+def evaluate_task(task: str, data: Path, agent: Agent, limit: int | None = None) -> Figures:
+    """The task's figures on `data` (its first `limit` rows): fractions 0..1, CIDEr 0..10, null where nothing applies.
+
+    Always has `n`, `ms_per_item` and the first `misses`. Raises DataError, UnknownName, and what asking raises.
+    """
+    rows = load_labels(task, data)[:limit]
+    return evaluate_rows(task, data, rows, served(agent, task))
+
+
+def served(agent: Agent, task: str) -> Answer:
+    """Asks `agent` for `task` as a user would, and leaves no thread behind."""
+
+    def answer(request: str, picture: Path) -> Step:
+        result = agent.ask(request, image=picture, task=task)
+        agent.threads.delete(result.thread)
+        return next((s for s in reversed(result.steps) if s.route == task), result.steps[-1])
+
+    return answer
+
+
+def evaluate_rows(task: str, data: Path, rows: Sequence[Row], answer: Answer) -> Figures:
+    """Ask about every row and score. The first row is asked once more before, untimed: it may load the model."""
+    request, score = _TASKS[task]
+    answer(request(rows[0]), data / rows[0].image)
+    began = time.perf_counter()
+    steps = [answer(request(row), data / row.image) for row in rows]
+    spent = (time.perf_counter() - began) * 1000
+    figures, misses = score(rows, steps)
+    return {"n": len(rows), **figures, "ms_per_item": spent / len(rows), "misses": misses[:MISSES_SHOWN]}
+
+
+def _written(step: Step) -> str:
+    """The words of a step, none where it did not succeed: an excuse is not an answer."""
+    return step.text if step.status == "ok" else ""
+
+
+def _miss(row: Row, expected: object, got: object) -> dict[str, Any]:
+    return {"image": row.image, "expected": expected, "got": got}
+
+
+Scored = tuple[Figures, list[dict[str, Any]]]
+
+
+def _score_ocr(rows: Sequence[Row], steps: Sequence[Step]) -> Scored:
+    truths, guesses = [cast(OcrRow, row).text for row in rows], [_written(step) for step in steps]
+    loose = [(loose_text(t), loose_text(g)) for t, g in zip(truths, guesses, strict=True)]
+    wrong = [_miss(r, t, g) for r, t, g, (a, b) in zip(rows, truths, guesses, loose, strict=True) if a != b]
+    figures = {
+        "cer": character_error_rate([t for t, _ in loose], [g for _, g in loose]),
+        "exact": sum(t == g for t, g in loose) / len(loose),
+        "cer_strict": character_error_rate(truths, guesses),
+    }
+    return figures, wrong
+
+
+def _score_grounding(rows: Sequence[Row], steps: Sequence[Step]) -> Scored:
+    ious, hits, misses = [], [], []
+    for row, step in zip(cast(Sequence[GroundingRow], rows), steps, strict=True):
+        guesses = list(step.boxes)
+        if len(row.truths) == 1:
+            guesses = guesses and [max(guesses, key=_confidence)]
+        found = match_boxes(row.truths, [region.box for region in guesses])
+        ious.append(sum(found) / len(found))
+        # A failed step has no boxes either, but it did not say that the thing is absent.
+        if step.status == "failed":
+            ious[-1], found = 0.0, [0.0]
+        hits.append(sum(iou >= HALF for iou in found) / len(found))
+        if hits[-1] < 1:
+            got = [[round(v, 3) for v in region.box] for region in step.boxes]
+            misses.append(_miss(row, {"phrase": row.phrase, "boxes": row.truths}, got))
+    return {"acc50": sum(hits) / len(hits), "miou": sum(ious) / len(ious)}, misses
+
+
+def _confidence(region: Region) -> float:
+    return region.score if region.score is not None else 0.0
+
+
+def _score_caption(rows: Sequence[Row], steps: Sequence[Step]) -> Scored:
+    said = [(cast(CaptionRow, row), _written(step)) for row, step in zip(rows, steps, strict=True)]
+    told = [(row.captions, text) for row, text in said if row.captions]
+    references, guesses = [captions for captions, _ in told], [text for _, text in told]
+    looked = [(row, name, named(name, text)) for row, text in said for name in row.objects or ()]
+    unnamed = [(row, text, [n for r, n, ok in looked if r is row and not ok]) for row, text in said]
+    figures = {
+        "cider": cider_d(references, guesses) if told else None,
+        "bleu4": bleu4(references, guesses) if told else None,
+        "object_recall": sum(ok for _, _, ok in looked) / len(looked) if looked else None,
+    }
+    return figures, [_miss(row, names, text) for row, text, names in unnamed if names]
+
+
+def _score_vqa(rows: Sequence[Row], steps: Sequence[Step]) -> Scored:
+    misses = []
+    for row, step in zip(cast(Sequence[VqaRow], rows), steps, strict=True):
+        got = plain_answer(_written(step))
+        if got not in {plain_answer(a) for a in row.answers}:
+            misses.append(_miss(row, {"question": row.question, "answers": row.answers}, _written(step)))
+    return {"accuracy": 1 - len(misses) / len(rows)}, misses
+
+
+_TASKS: dict[str, tuple[Callable[[Any], str], Callable[[Sequence[Row], Sequence[Step]], Scored]]] = {
+    "ocr": (lambda row: "Read the text.", _score_ocr),
+    "grounding": (lambda row: row.phrase, _score_grounding),
+    "caption": (lambda row: "Describe the picture.", _score_caption),
+    "vqa": (lambda row: row.question, _score_vqa),
+}
+"""What is asked about a row, and how the answers are scored."""
