@@ -13,11 +13,20 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from conlora_agent.training.draw.backgrounds import background
-from conlora_agent.training.draw.camera import camera
 from conlora_agent.training.draw.colours import COLOURS, Colour, dominant_colour, shade
 from conlora_agent.training.draw.patch import Patch, soft_shadow
 from conlora_agent.training.draw.sample import Sample, TextLine
-from conlora_agent.training.draw.text import SIZES, Words, contrasting, draw_line, load_font, luminance, text_width
+from conlora_agent.training.draw.scenes import CAMERA
+from conlora_agent.training.draw.text import (
+    SIZES,
+    Words,
+    contrasting,
+    degrade,
+    draw_line,
+    load_font,
+    luminance,
+    text_width,
+)
 from conlora_agent.training.draw.things import book, sign
 
 Size = tuple[int, int]
@@ -42,7 +51,7 @@ def document(
     x, y = (round((a - b) * rng.random()) for a, b in zip(size, patch.image.size, strict=True))
     patch.put(sample, picture, x, y, soft_shadow(patch.image, rng) if rng.random() < 0.4 else None)
     _clip(sample, size)
-    sample.picture = camera(rng, picture)
+    sample.picture = degrade(rng, picture, CAMERA)
     return sample
 
 

@@ -30,7 +30,7 @@ _ALIKE = (
     "phone, telephone",
     "computer, laptop, television, screen",
     "box, package, gift",
-    "circle, ball, ring, oval, moon, coin, baseball, basketball, volleyball, football, soccer ball",
+    "circle, ball, ring, oval, egg, potato, moon, coin, baseball, basketball, volleyball, football, soccer ball",
     "square, rectangle, diamond, box",
     "shoe, boot, sandal, high heel",
     "hat, cap, helmet, crown",

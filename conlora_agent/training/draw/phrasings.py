@@ -146,14 +146,17 @@ VQA: dict[str, dict[Split, tuple[str, ...]]] = {
 
 REQUESTS: dict[Split, tuple[str, ...]] = {
     "train": (
-        "{p}", "{p}", "{p}", "where is {p}?", "Where is {p}?", "where's {p}", "find {p}", "Find {p}.", "show me {p}",
+        *["{p}"] * 24, "where is {p}?", "Where is {p}?", "where's {p}", "find {p}", "Find {p}.", "show me {p}",
         "locate {p}", "Point to {p}.", "Can you find {p}?", "draw a box around {p}", "mark {p}", "where can I see {p}?",
         "Where do you see {p}?", "and {p}?", "highlight {p}", "I am looking for {p}", "which one is {p}?", "box {p}",
         "give me the position of {p}", "Detect {p}.", "please show where {p} is",
     ),
     "heldout": ("{p}", "where exactly is {p}?", "could you point at {p}", "put a box on {p}", "help me find {p}"),
 }  # fmt: skip
-"""Ways of asking for a place. For several things `plural_request` mends the verb."""
+"""Ways of asking for a place; the bare phrase is what is left of most requests once the agent has read them.
+
+For several things `plural_request` mends the verb.
+"""
 
 
 def plural_request(request: str) -> str:

@@ -59,7 +59,7 @@ def grounding(sample: Sample, rng: random.Random, split: Split = "train") -> tup
 
 
 def _grouped(items: list[DrawnObject]) -> list[str]:
-    """ "two red apples", "a book that says SALE": equal things once, with their number, in order of first appearance."""
+    """Equal things once with their number, in order of appearance: "two red apples", "a sign that says GO"."""
     counts: Counter[tuple[str, str, str | None]] = Counter((relations.called(i), i.name, i.text) for i in items)
     parts = []
     for (words, name, text), number in counts.items():

@@ -11,15 +11,16 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from conlora_agent.training.draw.backgrounds import background
-from conlora_agent.training.draw.camera import camera
 from conlora_agent.training.draw.colours import COLOURS, dominant_colour, hue_of
 from conlora_agent.training.draw.material import Material, Sprite
 from conlora_agent.training.draw.patch import Patch, soft_shadow
 from conlora_agent.training.draw.sample import PixelBox, Sample
-from conlora_agent.training.draw.text import Words, contrasting, draw_line, load_font, text_width
+from conlora_agent.training.draw.text import Words, contrasting, degrade, draw_line, load_font, text_width
 from conlora_agent.training.draw.things import thing
 
 Size = tuple[int, int]
+CAMERA = 0.8
+"""Strength of camera trouble, see text.degrade."""
 COUNTS = (1, 2, 3, 4, 5, 6)
 LETTERED = frozenset(("stop sign", "newspaper", "ticket", "ruler", "clock", "watch", "thermometer"))
 """Drawings with letters, numbers or a fixed colour: never mirrored, never recoloured."""
@@ -50,7 +51,7 @@ def scene(rng: random.Random, size: Size, material: Material, fonts: tuple[str, 
     if rng.random() < 0.12:
         _caption(rng, sample, picture, fonts, words)
     _name_sizes(sample, width * height)
-    sample.picture = camera(rng, picture)
+    sample.picture = degrade(rng, picture, CAMERA)
     return sample
 
 

@@ -90,8 +90,9 @@ def ball(rng: random.Random, colour: str, side: int) -> Patch:
     """A shaded ball with a highlight."""
     image, draw = _canvas(side, side)
     base, w = shade(rng, colour), side * _OVER
+    dark = 0.9 if colour == "white" else 0.72  # a white ball in deep shade would be called grey
     for k in range(6):
-        inset, tone = w * k * 0.06, darker(base, 0.72 + k * 0.06)
+        inset, tone = w * k * 0.06, darker(base, dark + k * (1.02 - dark) / 5)
         draw.ellipse((inset * 0.8, inset * 0.5, w - 1 - inset * 1.2, w - 1 - inset * 1.5), fill=tone)
     glint = darker(base, 1.6) if colour != "black" else (120, 120, 125)
     draw.ellipse((w * 0.28, w * 0.18, w * 0.44, w * 0.3), fill=glint)
