@@ -15,7 +15,7 @@ from router.features import Array
 from router.head import softmax
 
 FOLDS = 5
-WRONG_COST = 0.5
+WRONG_COST = 0.25
 """What a confidently wrong route costs beyond a right answer lost; asking needlessly costs only the latter."""
 
 LEAST_CONFIDENCE = 0.3

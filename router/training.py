@@ -17,6 +17,8 @@ from router.noise import nonsense
 
 VARIANT_WEIGHT = 0.4
 """Weight of a turn derived from an example, beside 1 for the example as written."""
+WITHOUT_PICTURE_WEIGHT = 0.1
+"""Few ask about a picture that is not there; who does is to be understood, and asked for it."""
 PREVIOUS_VARIANTS = 2
 NONSENSE_EACH = 40
 
@@ -56,7 +58,9 @@ def _of_route(route: Route, names: Sequence[str]) -> Iterator[TrainingTurn]:
         turn = TrainingTurn(query, route.name, example.text)
         yield turn
         if not example.previous:
-            yield _derived(turn, has_image=not example.has_image)
+            pictureless = route.needs_image and example.has_image
+            weight = WITHOUT_PICTURE_WEIGHT if pictureless else VARIANT_WEIGHT
+            yield replace(_derived(turn, has_image=not example.has_image), weight=weight)
             # A fragment is unclear only while nothing was said before it.
             if route.name != CLARIFY:
                 yield from (_derived(turn, previous=p) for p in _before(example.text, names))
