@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from fractions import Fraction
 from typing import Any
 
@@ -20,7 +21,7 @@ from tools.expression import Token, normalise, tokenise
 from tools.phrasing import rewrite
 
 QUESTION = "What should I calculate?"
-MAX_REQUEST = 2000
+MAX_REQUEST = 1000
 """Characters of a request that are searched for an expression."""
 
 
@@ -49,8 +50,12 @@ class Calculator(Tool[CalculatorArgs]):
 
     def arguments(self, request: str, context: ToolContext) -> dict[str, Any]:
         """The expression meant. Raises MissingArgument when there is none or it is not clear which."""
-        text = context.answers.get("expression", request)
-        tokens = tokenise(rewrite(normalise(text[:MAX_REQUEST])))
+        reply = context.answers.get("expression")
+        if reply is not None and not _lone_number(_tokens(reply)):
+            request = reply
+        elif reply is not None:
+            context = replace(context, used=(*context.used, reply))
+        tokens = _tokens(request)
         expression = _with_antecedent(tokens, context) or _stated(tokens) or _follow_up(tokens, context)
         if expression is None:
             raise MissingArgument("expression", QUESTION)
@@ -71,6 +76,10 @@ class Calculator(Tool[CalculatorArgs]):
 
 
 # -- where the expression comes from ----------------------------------------------------------------------------------
+
+
+def _tokens(request: str) -> list[Token]:
+    return tokenise(rewrite(normalise(request[:MAX_REQUEST])))
 
 
 def _stated(tokens: list[Token]) -> str | None:

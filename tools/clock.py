@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import date, datetime, timedelta
 from typing import Any, Literal
 
@@ -16,7 +17,7 @@ from pydantic import Field
 from tools.base import ArgumentsError, MissingArgument, Tool, ToolContext, ToolModel, ToolResult
 from tools.dates import Direction, find_date
 from tools.places import Place, UnclearPlace, find_place
-from tools.timewords import ClockRequest, read_request
+from tools.timewords import ClockRequest, place_in, read_request
 
 Now = Callable[[], datetime]
 Ask = Literal["time", "date", "count", "difference"]
@@ -62,11 +63,13 @@ class Clock(Tool[ClockArgs]):
 
     def arguments(self, request: str, context: ToolContext) -> dict[str, Any]:
         """What is asked, completed from the last question to the clock. Raises MissingArgument for unclear places."""
-        last = context.last(self.name)
-        found = read_request(request, self._now().date(), context, dict(last.arguments) if last else None)
-        answered = {name: text for name, text in context.answers.items() if name in ClockArgs.model_fields}
-        args = {**_given(found), **answered}
-        if args["ask"] == "count" and "when" not in args:
+        replies = {name: reply for name, reply in context.answers.items() if name in ClockArgs.model_fields}
+        request = f"{request} {replies.pop('ask', '')}".strip()
+        context = replace(context, used=(*context.used, *replies.values()))
+        last, today = context.last(self.name), self._now().date()
+        args = _given(read_request(request, today, context, dict(last.arguments) if last else None))
+        args |= {name: place_in(reply) if name in ("place", "other") else reply for name, reply in replies.items()}
+        if args["ask"] == "count" and find_date(args.get("when", ""), today) is None:
             raise MissingArgument("when", "Which date do you mean?")
         if args["ask"] == "difference" and "place" not in args:
             raise MissingArgument("place", "Which place do you mean?")

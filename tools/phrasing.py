@@ -16,6 +16,7 @@ _X = r"(\S.*?)"
 _N = r"(\d(?:[\d,]*\d)?(?:\.\d+)?)"
 _PERCENT = r"(\d[\d.]*\s*(?:%|percent|per cent))"
 _SHARE = r"(?:percent|percentage|per cent|%)"
+_OFF = r"(?:discount|off|reduction)\b(?! (?:of )?\d)"
 _CHARGE = r"(?:tip|gratuity|tax|sales tax|vat|service charge|commission|interest|surcharge|markup|fee)"
 _PEOPLE = r"(?:people|persons|friends|of us|ways|equally|evenly|parts|kids|children|guests)"
 
@@ -52,12 +53,12 @@ _RULES: list[tuple[re.Pattern[str], Callable[[re.Match[str]], str]]] = [
         (rf"\badd(?:ing)? (?:up )?(?:together )?([^?]*(?:,| and )[^?]*?)(?: together| up)?{_END}", "sum {1}"),
         (rf"\b(?:multiply|multiplying) {_X} (?:by|with|and) {_X}{_END}", "{1} * {2}"),
         (rf"\b(?:divide|dividing|split|share) {_X} (?:by|between|among|amongst|into|across) {_X}{_END}", "{1} / {2}"),
-        (rf"([\d.,]+%?) (?:split|shared|divided) (?:by |between |among )?([\d.,]+|[a-z]+) {_PEOPLE}\b", "{1} / {2}"),
-        (rf"\b(?:split|share|divide) {_N}(?: [a-z]+)* ([\d]+|[a-z]+) {_PEOPLE}\b", "{1} / {2}"),
+        (rf"{_N} (?:split|shared|divided) (?:by |between |among )?(\d+|[a-z]+) {_PEOPLE}\b", "{1} / {2}"),
+        (rf"\b(?:split|share|divide) {_N}(?: [a-z]+)* (\d+|[a-z]+) {_PEOPLE}\b", "{1} / {2}"),
         (rf"\b(?:increase|raise|mark up|grow|bump) {_X} (?:up )?by {_X}{_END}", "{1} + {2}"),
         (rf"\b(?:decrease|reduce|lower|discount|cut|drop) {_X} (?:down )?by {_X}{_END}", "{1} - {2}"),
         (
-            rf"{_N}[^\d?]*? (?:with|at|after|minus|less) (?:a |an )?{_PERCENT} (?:discount|off|reduction)\b(?! (?:of )?\d)",
+            rf"{_N}[^\d?]*? (?:with|at|after|minus|less) (?:a |an )?{_PERCENT} {_OFF}",
             "{1} - {2}",
         ),
         (rf"{_PERCENT} (?:discount|reduction) (?:on|from|for|of) {_X}{_END}", "{1} off {2}"),

@@ -183,6 +183,12 @@ def _named(rest: str) -> list[str]:
     return found
 
 
+def place_in(reply: str) -> str:
+    """The place that a reply to "Which place?" names; the whole reply when none is recognised in it."""
+    named = _named(reply)
+    return named[0] if named else mentioned_place(reply) or reply.strip()
+
+
 def _known_prefix(phrase: str) -> str | None:
     words = phrase.split()
     for size in range(min(MAX_WORDS, len(words)), 0, -1):

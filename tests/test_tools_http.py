@@ -1,0 +1,188 @@
+from __future__ import annotations
+
+import gzip
+import socket
+import time
+
+import httpx
+import pytest
+from pytest_httpserver import HTTPServer
+from werkzeug import Request, Response
+
+from conlora_agent.core.errors import ToolError, ToolUnavailable
+from tools.http import ATTEMPTS, HttpClient, NotFound
+
+
+def client(server: HTTPServer, **options: object) -> HttpClient:
+    return HttpClient(trusted=[server.url_for("/")], sleep=lambda seconds: None, **options)  # type: ignore[arg-type]
+
+
+def test_json_is_fetched_politely(httpserver: HTTPServer) -> None:
+    httpserver.expect_request("/a", query_string={"q": "ü", "n": "2"}).respond_with_json({"ok": True})
+    assert client(httpserver).get_json(httpserver.url_for("/a"), {"q": "ü", "n": 2}) == {"ok": True}
+    request, _ = httpserver.log[0]
+    assert request.headers["User-Agent"].startswith("ConLoRA-Agent/")
+
+
+@pytest.mark.parametrize("status", [429, 500, 502, 503, 504])
+def test_passing_trouble_is_tried_again(httpserver: HTTPServer, status: int) -> None:
+    httpserver.expect_ordered_request("/a").respond_with_data("no", status=status)
+    httpserver.expect_ordered_request("/a").respond_with_json({"ok": True})
+    assert client(httpserver).get_json(httpserver.url_for("/a")) == {"ok": True}
+    assert len(httpserver.log) == 2
+
+
+@pytest.mark.parametrize(("status", "line"), [(429, "asks to slow down"), (503, "a problem of its own")])
+def test_lasting_trouble_is_unavailable(httpserver: HTTPServer, status: int, line: str) -> None:
+    httpserver.expect_request("/a").respond_with_data("no", status=status)
+    with pytest.raises(ToolUnavailable, match=line) as caught:
+        client(httpserver).get(httpserver.url_for("/a"))
+    assert len(httpserver.log) == ATTEMPTS
+    assert "\n" not in str(caught.value)
+
+
+def test_back_off_grows_and_retry_after_is_honoured(httpserver: HTTPServer) -> None:
+    waits: list[float] = []
+    patient = HttpClient(trusted=[httpserver.url_for("/")], sleep=waits.append)
+    httpserver.expect_ordered_request("/a").respond_with_data("no", status=500)
+    httpserver.expect_ordered_request("/a").respond_with_data("no", status=429, headers={"Retry-After": "2"})
+    httpserver.expect_ordered_request("/a").respond_with_data("yes")
+    assert patient.get(httpserver.url_for("/a")).content == b"yes"
+    assert waits == [0.3, 2.0]
+
+
+def test_a_wait_beyond_the_budget_is_not_waited_for(httpserver: HTTPServer) -> None:
+    httpserver.expect_request("/a").respond_with_data("no", status=429, headers={"Retry-After": "3600"})
+    with pytest.raises(ToolUnavailable, match="slow down"):
+        HttpClient(trusted=[httpserver.url_for("/")], timeout_s=5).get(httpserver.url_for("/a"))
+    assert len(httpserver.log) == 1
+
+
+@pytest.mark.parametrize(
+    ("status", "kind", "line"),
+    [(404, NotFound, "nothing there"), (403, ToolError, "refused"), (400, ToolError, "refused")],
+)
+def test_a_clear_no_is_not_tried_again(httpserver: HTTPServer, status: int, kind: type[Exception], line: str) -> None:
+    httpserver.expect_request("/a").respond_with_data("no", status=status)
+    with pytest.raises(kind, match=line) as caught:
+        client(httpserver).get(httpserver.url_for("/a"))
+    assert not isinstance(caught.value, ToolUnavailable)
+    assert len(httpserver.log) == 1
+
+
+def test_a_slow_server_is_unavailable(httpserver: HTTPServer) -> None:
+    def slow(request: Request) -> Response:
+        time.sleep(1.0)
+        return Response("late")
+
+    httpserver.expect_request("/a").respond_with_handler(slow)
+    with pytest.raises(ToolUnavailable, match=r"did not answer within 0\.2 s"):
+        client(httpserver, timeout_s=0.2).get(httpserver.url_for("/a"))
+
+
+def test_an_answer_that_trickles_in_is_unavailable(httpserver: HTTPServer) -> None:
+    def trickle(request: Request) -> Response:
+        def parts() -> object:
+            for _ in range(20):
+                time.sleep(0.1)
+                yield b"x" * 1000
+
+        return Response(parts(), content_type="text/plain")  # type: ignore[arg-type]
+
+    httpserver.expect_request("/a").respond_with_handler(trickle)
+    with pytest.raises(ToolUnavailable, match="did not answer within"):
+        client(httpserver, timeout_s=0.4).get(httpserver.url_for("/a"))
+
+
+def test_a_closed_port_is_unavailable() -> None:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{probe.getsockname()[1]}/"
+    with pytest.raises(ToolUnavailable, match="cannot be reached"):
+        HttpClient(trusted=[url], sleep=lambda seconds: None).get(url)
+
+
+def test_offline_says_so_without_a_connection(httpserver: HTTPServer) -> None:
+    with pytest.raises(ToolUnavailable, match="working offline; turn the setting offline off"):
+        client(httpserver, offline=True).get(httpserver.url_for("/a"))
+    assert httpserver.log == []
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_large_answers_are_refused_also_when_packed(httpserver: HTTPServer, packed: bool) -> None:
+    body = b"x" * 50_000
+    headers = {"Content-Encoding": "gzip"} if packed else {}
+    httpserver.expect_request("/a").respond_with_data(gzip.compress(body) if packed else body, headers=headers)
+    with pytest.raises(ToolError, match="more than 10,000 bytes"):
+        client(httpserver, max_bytes=10_000).get(httpserver.url_for("/a"))
+
+
+def test_what_is_not_json_is_one_line(httpserver: HTTPServer) -> None:
+    httpserver.expect_request("/a").respond_with_data("<html>")
+    with pytest.raises(ToolError, match="not JSON"):
+        client(httpserver).get_json(httpserver.url_for("/a"))
+
+
+def test_redirects_are_followed_to_their_end(httpserver: HTTPServer) -> None:
+    httpserver.expect_request("/a").respond_with_data("", status=302, headers={"Location": "/b"})
+    httpserver.expect_request("/b").respond_with_data("here")
+    got = client(httpserver).get(httpserver.url_for("/a"))
+    assert got.content == b"here"
+    assert got.url == httpserver.url_for("/b")
+
+
+def test_redirects_do_not_go_round_for_ever(httpserver: HTTPServer) -> None:
+    httpserver.expect_request("/a").respond_with_data("", status=302, headers={"Location": "/a"})
+    with pytest.raises(ToolError, match="redirects more than 5 times"):
+        client(httpserver).get(httpserver.url_for("/a"))
+
+
+@pytest.mark.parametrize(
+    ("location", "line"),
+    [
+        ("file:///etc/passwd", "file addresses are not fetched"),
+        ("ftp://example.org/", "ftp addresses are not fetched"),
+        ("http://127.0.0.1:1/", "not a public address"),
+        ("http://[::1]/", "not a public address"),
+        ("http://169.254.169.254/latest/meta-data", "not a public address"),
+        ("http://10.0.0.8/", "not a public address"),
+        ("http://intranet.example/", "not a public address"),
+    ],
+)
+def test_redirects_stay_on_public_addresses(httpserver: HTTPServer, location: str, line: str) -> None:
+    httpserver.expect_request("/a").respond_with_data("", status=302, headers={"Location": location})
+    names = {"intranet.example": ["93.184.215.14", "192.168.0.3"]}
+    fetching = client(httpserver, resolve=lambda host: names.get(host, [host]))
+    with pytest.raises(ToolError, match=line) as caught:
+        fetching.get(httpserver.url_for("/a"))
+    assert not isinstance(caught.value, ToolUnavailable)
+    assert len(httpserver.log) == 1
+
+
+def test_addresses_that_nobody_trusted_are_checked_at_the_first_hop_too(httpserver: HTTPServer) -> None:
+    with pytest.raises(ToolError, match="not a public address"):
+        HttpClient().get(httpserver.url_for("/a"))
+    assert httpserver.log == []
+
+
+def test_a_name_without_an_address_is_unavailable() -> None:
+    def resolve(host: str) -> list[str]:
+        raise socket.gaierror("no such name")
+
+    with pytest.raises(ToolUnavailable, match=r"the address of nowhere\.example cannot be found"):
+        HttpClient(resolve=resolve, sleep=lambda seconds: None).get("https://nowhere.example/")
+
+
+@pytest.mark.parametrize(
+    "error",
+    [httpx.ReadError, httpx.RemoteProtocolError, httpx.PoolTimeout, httpx.DecodingError, httpx.TooManyRedirects],
+)
+def test_third_party_errors_become_ours(error: type[httpx.RequestError]) -> None:
+    def fail(request: httpx.Request) -> httpx.Response:
+        raise error("broken", request=request)
+
+    fetching = HttpClient(
+        transport=httpx.MockTransport(fail), resolve=lambda host: ["93.184.215.14"], sleep=lambda seconds: None
+    )
+    with pytest.raises(ToolError):
+        fetching.get("https://example.org/")
