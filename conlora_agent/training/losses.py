@@ -29,7 +29,7 @@ def dense_loss(out: DenseOutput, labels: dict[str, Tensor]) -> tuple[Tensor, dic
         parts["shape"] = F.smooth_l1_loss(guess[:, :4], truth[:, :4], beta=0.3)
         parts["gap"] = F.binary_cross_entropy_with_logits(guess[:, 4], truth[:, 4])
     parts |= _object_losses(out, labels)
-    scale = {"glyph": 1.0, "shape": 1.0, "gap": 0.3, "heat": 1.0, "box": 1.0, "colour": 0.3, "name": 0.6}
+    scale = {"glyph": 1.0, "shape": 1.0, "gap": 0.3, "heat": 1.0, "box": 1.0, "colour": 0.5, "name": 1.0}
     total = torch.stack([scale[k] * v for k, v in parts.items()]).sum()
     return total, {k: round(float(v.detach()), 4) for k, v in parts.items()}
 

@@ -5,18 +5,21 @@ from __future__ import annotations
 import importlib
 import json
 import random
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import torch
 from safetensors.torch import save_file
 
+from adapters.exercise import Exercise
 from adapters.task import load_task
 from conlora_agent.backbone.nano import assemble
 from conlora_agent.backbone.nano.configuration import NanoConfig
 from conlora_agent.backbone.nano.vision import NanoVision
 from conlora_agent.core.errors import BadInput
+from conlora_agent.phrases import referring_phrase
 from conlora_agent.training.lora import nano_lora
 from conlora_agent.training.stacks import Exercises, StackRun, save_stack, train_stack
 from conlora_agent.training.stream import DrawnBatches
@@ -24,6 +27,7 @@ from conlora_agent.training.studio import DrawingStudio, known_names
 from conlora_agent.training.vision import VisionRun, pretrain
 
 TASKS = ("ocr", "grounding", "caption", "vqa")
+ALIGNMENT = "alignment"
 ADAPTERS = Path(__file__).parents[2] / "adapters"
 HELDOUT_BATCHES = 3
 CORRECTION_SEED = 20
@@ -106,32 +110,46 @@ def compose(plan: Plan) -> tuple[Any, Any]:
 
 
 def train_task(plan: Plan, name: str) -> None:
-    """One stack, trained on what the task's own `data.py` makes, written under the run's folder."""
+    """One stack, trained on what the task's own `data.py` makes, written under the run's folder.
+
+    The name ALIGNMENT trains on all tasks mixed; stacks trained after it start from it.
+    """
     from peft import get_peft_model
 
     plan.begin()
-    task = load_task(ADAPTERS / name, builtin=True)
-    studio = DrawingStudio.open()
-    make = importlib.import_module(f"adapters.{name}.data").exercise
     base, tokenizer = compose(plan)
     base.requires_grad_(False)
     model = get_peft_model(base, nano_lora(), adapter_name=name, autocast_adapter_dtype=False)
     model.to(torch.bfloat16)
     run = StackRun(
-        name,
-        plan.out / "stacks",
-        plan.minutes,
-        max(8, plan.batch // 2),
+        task=name,
+        out=plan.out / "stacks",
+        minutes=plan.minutes,
+        batch=max(8, plan.batch // 2),
         seed=plan.seed,
         workers=plan.workers,
         device=plan.device,
+        rate=1.5e-3 if name == ALIGNMENT else 8e-4,
+        start=plan.out / "stacks" / f"{ALIGNMENT}.pt" if name != ALIGNMENT else None,
     )
-
-    def one(rng: random.Random) -> Any:
-        return make(rng, studio)
-
-    train_stack(run, model, Exercises(one, task.prompt, tokenizer, run), dict)
+    studio = DrawingStudio.open(wide=name != ALIGNMENT)
+    makers = [instructed(task, studio) for task in (TASKS if name == ALIGNMENT else (name,))]
+    train_stack(run, model, Exercises(lambda rng: rng.choice(makers)(rng), tokenizer, run))
     save_stack(model, name, plan.out / "stacks" / name, "nano", "unshipped")
+
+
+def instructed(name: str, studio: DrawingStudio) -> Callable[[random.Random], Exercise]:
+    """Makes exercises of a task with the very instructions that reach the model when it serves."""
+    task = load_task(ADAPTERS / name, builtin=True)
+    make = importlib.import_module(f"adapters.{name}.data").exercise
+
+    def one(rng: random.Random) -> Exercise:
+        exercise: Exercise = make(rng, studio)
+        # A locating request is cut down to its phrase, as in a turn.
+        about = referring_phrase(exercise.request) if task.manifest.output == "boxes" else exercise.request
+        return replace(exercise, request=task.prompt(about))
+
+    return one
 
 
 def ship(plan: Plan) -> None:

@@ -36,10 +36,14 @@ class MasterAdamW:
         """Everything needed to go on later."""
         return {"inner": self.inner.state_dict(), "masters": self.masters}
 
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on from `state_dict()`."""
+    def take_values(self, state: dict[str, Any]) -> None:
+        """Start from the parameters of another run's `state_dict()`, with no momentum."""
         with torch.no_grad():
             for master, param, value in zip(self.masters, self.params, state["masters"], strict=True):
                 master.copy_(value)
                 param.copy_(value)
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from `state_dict()`."""
+        self.take_values(state)
         self.inner.load_state_dict(state["inner"])

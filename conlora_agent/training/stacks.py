@@ -44,6 +44,8 @@ class StackRun:
     seed: int = 0
     workers: int = 1
     device: str = "cpu"
+    start: Path | None = None
+    """Checkpoint of another stack to begin from."""
     log_every: int = 20
     save_every: int = 60
 
@@ -65,12 +67,11 @@ class Exercises(IterableDataset[TeacherBatch]):
     def __init__(
         self,
         make: Callable[[random.Random], Exercise],
-        prompt: Callable[[str], str],
         tokenizer: Any,
         run: StackRun,
         first: int = 0,
     ) -> None:
-        self.make, self.prompt, self.tokenizer, self.run, self.first = make, prompt, tokenizer, run, first
+        self.make, self.tokenizer, self.run, self.first = make, tokenizer, run, first
 
     def __iter__(self) -> Iterator[TeacherBatch]:
         info = get_worker_info()
@@ -92,7 +93,7 @@ class Exercises(IterableDataset[TeacherBatch]):
         return TeacherBatch(
             torch.from_numpy(pixels),
             prefix_ids(self.tokenizer, random_history(rng)),
-            [invocation_ids(self.tokenizer, self.prompt(e.request), True) for e in made],
+            [invocation_ids(self.tokenizer, e.request, True) for e in made],
             [answer_ids(self.tokenizer, e) for e in made],
         )
 
@@ -168,7 +169,7 @@ def _hidden(model: Any, nano: Any, history: list[int], embeds: Tensor, device: s
     return hidden
 
 
-def train_stack(run: StackRun, model: Any, exercises: Exercises, check: Callable[[], dict[str, Any]]) -> None:
+def train_stack(run: StackRun, model: Any, exercises: Exercises) -> None:
     """Train the active adapter of PeftModel `model` for `run.minutes` of training time."""
     run.out.mkdir(parents=True, exist_ok=True)
     learned = [p for p in model.parameters() if p.requires_grad]
@@ -203,7 +204,7 @@ def train_stack(run: StackRun, model: Any, exercises: Exercises, check: Callable
             _save(run, optimizer, step, spent)
     _save(run, optimizer, step, spent)
     model.eval()
-    log(task=run.task, step=step, done=True, **check())
+    log(task=run.task, step=step, done=True)
 
 
 def _save(run: StackRun, optimizer: MasterAdamW, step: int, spent: float) -> None:
@@ -215,6 +216,9 @@ def _save(run: StackRun, optimizer: MasterAdamW, step: int, spent: float) -> Non
 def _resume(run: StackRun, optimizer: MasterAdamW) -> tuple[int, float]:
     path = run.out / f"{run.task}.pt"
     if not path.exists():
+        if run.start is not None and run.start.exists():
+            optimizer.take_values(torch.load(run.start, map_location=run.device, weights_only=True)["optimizer"])
+            log(task=run.task, starts_from=run.start.stem)
         return 0, 0.0
     state = torch.load(path, map_location=run.device, weights_only=True)
     optimizer.load_state_dict(state["optimizer"])

@@ -14,8 +14,9 @@ from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 from conlora_agent.training.draw.sample import Sample
 from conlora_agent.training.labels import DenseLabels, dense_labels
 
-CANVASES = ((256, 256), (256, 256), (256, 256), (512, 128), (1024, 64))
-"""(width, height) drawn from; equal areas, so that every batch costs the same."""
+CANVASES = ((256, 256),) * 6 + ((512, 128), (1024, 64))
+"""(width, height) drawn from; equal areas, so that every batch costs the same. Mostly square: scenes need the samples
+more than lines of text do."""
 
 Draw = Callable[[random.Random, tuple[int, int]], Sample]
 

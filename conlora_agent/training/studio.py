@@ -27,15 +27,17 @@ class DrawingStudio:
     fonts: tuple[str, ...]
     words: Words
     material: Material
-    split: str = "train"
+    split: questions.Split = "train"
+    wide: bool = True
+    """Whether reading exercises may have wide canvases, too."""
 
     @classmethod
-    def open(cls, split: str = "train") -> DrawingStudio:
+    def open(cls, split: questions.Split = "train", *, wide: bool = True) -> DrawingStudio:
         """The studio of this machine. Raises what FontBook and Material raise when something is missing."""
         fonts = FontBook.installed()
         styles = TRAIN_STYLES if split == "train" else HELDOUT_STYLES
         material = Material.load(Settings.load().cache / "material", styles)
-        return cls(fonts.train if split == "train" else fonts.heldout, Words(vocabulary()), material, split)
+        return cls(fonts.train if split == "train" else fonts.heldout, Words(vocabulary()), material, split, wide)
 
     # -- pretraining --------------------------------------------------------------------------------------------------
 
@@ -45,11 +47,11 @@ class DrawingStudio:
         if size != SQUARE:
             line = kind < 0.65
             return line_picture(rng, self.words, self.fonts, size) if line else self._page(rng, size)
-        if kind < 0.55:
+        if kind < 0.78:
             return scene(rng, size, self.material, self.fonts, self.words)
-        if kind < 0.65:
+        if kind < 0.87:
             return document(rng, size, self.fonts, self.words)
-        return line_picture(rng, self.words, self.fonts, size) if kind < 0.7 else self._page(rng, size)
+        return line_picture(rng, self.words, self.fonts, size) if kind < 0.9 else self._page(rng, size)
 
     def _page(self, rng: random.Random, size: Size) -> Sample:
         return text_picture(rng, self.words, self.fonts, size, dense=rng.random() < 0.85)
@@ -58,7 +60,7 @@ class DrawingStudio:
 
     def read_canvas(self, rng: random.Random) -> Size:
         """A canvas for a reading exercise."""
-        return rng.choice((SQUARE, SQUARE, (512, 128)))
+        return rng.choice((SQUARE, SQUARE, (512, 128))) if self.wide else SQUARE
 
     def text(self, rng: random.Random, size: Size) -> Sample:
         """A line or a few, or, on the square canvas, sometimes a document or a scene."""
