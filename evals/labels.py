@@ -40,9 +40,9 @@ class GroundingRow(Row):
     def _inside(cls, value: Box | tuple[Box, ...] | None) -> Box | tuple[Box, ...] | None:
         boxes = () if value is None else value if not value or isinstance(value[0], tuple) else (value,)
         for box in boxes:
-            x0, y0, x1, y1 = box  # type: ignore[misc]
+            x0, y0, x1, y1 = box
             if not (0.0 <= x0 < x1 <= 1.0 and 0.0 <= y0 < y1 <= 1.0):
-                raise ValueError(f"{list(box)} is not x0 < x1, y0 < y1 inside 0..1")  # type: ignore[arg-type]
+                raise ValueError(f"{list(box)} is not x0 < x1, y0 < y1 inside 0..1")
         return value
 
     @model_validator(mode="after")
