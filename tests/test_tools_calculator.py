@@ -241,6 +241,15 @@ def test_long_requests_cost_little(unit: str) -> None:
         ("in 2024, what was 3 + 4?", "7"),
         ("quick sum, 19.99 plus 4.50", "24.49"),
         ("is 17 * 23 more than 400?", "391"),
+        ("how much would a 12% tip be on 85.50?", "10.26"),
+        ("what is 20 percent more than 50", "60"),
+        ("40 is 25% of what?", "160"),
+        ("what's 10 to the minus 3", "0.001"),
+        ("what is the cube of 5", "125"),
+        ("the average of 10 20 and 30", "20"),
+        ("divide 91 by 7 and add 4", "17"),
+        ("take 10, then multiply it by 3 and then subtract 5", "25"),
+        ("what do I get if I divide 100 by 8 then multiply it by 3", "37.5"),
     ],
 )
 def test_requests(request_: str, result: str) -> None:

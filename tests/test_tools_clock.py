@@ -49,6 +49,8 @@ def after(request: str) -> ToolContext:
         ("what year is it", "Today is Tuesday, 24 November 2026."),
         ("what's the date in Auckland?", "In Auckland it is Wednesday, 25 November 2026."),
         ("is it still Monday in Honolulu?", "In Honolulu it is Tuesday, 24 November 2026."),
+        ("which day was it yesterday", "Yesterday was Monday, 23 November 2026."),
+        ("time in St. Petersburg", "It is 17:05 in St Petersburg (Tuesday, 24 November 2026, UTC+3)."),
         ("what day is tomorrow", "Tomorrow is Wednesday, 25 November 2026."),
         ("what date is 3 weeks from now?", "3 weeks from now is Tuesday, 15 December 2026."),
         ("what will the date be in 10 days?", "In 10 days it is Friday, 4 December 2026."),

@@ -160,6 +160,8 @@ def test_check_asks_the_configured_server(httpserver: HTTPServer) -> None:
         ("who wrote the novel Dracula", "Dracula"),
         ("is Pluto a planet? look it up", "Pluto"),
         ("what's the story behind the Trojan Horse", "Trojan Horse"),
+        ("who is Marie Curie and what did she discover", "Marie Curie"),
+        ("what year was the Eiffel Tower completed?", "Eiffel Tower"),
         ("and Jane Austen?", "Jane Austen"),
         ("what about Einstein?", "Einstein"),
     ],
@@ -184,6 +186,7 @@ ANAPHORIC = [
     "where was she born",
     "what else did she write",
     "look it up",
+    "look up the author on wikipedia",
     "look that up on wikipedia",
     "is it a famous novel? look it up",
 ]

@@ -185,7 +185,7 @@ class _Parser:
     def _list(self) -> list[Number]:
         opened = self._take("open") is not None
         numbers = [self._sum()]
-        while self._take("comma", "and") is not None:
+        while self._take("comma", "and") is not None or self._starts_number():
             self._take("and")
             numbers.append(self._sum())
         if opened:
@@ -206,6 +206,8 @@ class _Parser:
     def _of_one(self, name: str, number: Number) -> Number:
         if name == "factorial":
             return self._done(factorial(number.value), number)
+        if name in ("square of", "cube of"):
+            return self._raise(number, Number(Fraction(2 if name == "square of" else 3)))
         if name == "abs":
             return self._done(abs(number.value), number)
         if name in ("double", "twice", "triple"):
@@ -249,6 +251,10 @@ class _Parser:
             return None
         self._at += 1
         return token.kind
+
+    def _starts_number(self) -> bool:
+        token = self._next()
+        return token is not None and token.kind == "number"
 
     def _starts_factor(self) -> bool:
         token = self._next()

@@ -59,6 +59,7 @@ _PHRASES: dict[str, tuple[Kind | Other, str]] = {
     **dict.fromkeys(["squared", "cubed", "factorial"], ("postfix", "")),
     **dict.fromkeys(["square root of", "square root", "sqrt of", "sqrt", "root of"], ("function", "sqrt")),
     **dict.fromkeys(["cube root of", "cube root", "cbrt"], ("function", "cbrt")),
+    **dict.fromkeys(["square of", "cube of"], ("function", "")),
     **dict.fromkeys(["double", "twice", "triple"], ("function", "")),
     **dict.fromkeys(["sum of", "total of", "sum"], ("function", "sum")),
     **dict.fromkeys(["average of", "mean of", "average"], ("function", "average")),

@@ -11,7 +11,11 @@ from collections.abc import Callable
 
 from tools.expression import tokenise
 
-_END = r"(?=\s*(?:[?!=;]|\.(?!\d)|,(?!\d)|$|\bwhat\b|\bhow\b|\bplease\b|\bfor me\b))"
+_NEXT = r"(?:add|plus|subtract|minus|multiply|times|divide)\b"
+_END = (
+    r"(?=\s*(?:[?!=;)]|\.(?!\d)|,(?!\d)|$|\bwhat\b|\bhow\b|\bplease\b|\bfor me\b|"
+    rf"\b(?:and|then) (?:then )?{_NEXT}))"
+)
 _X = r"(\S.*?)"
 _N = r"(\d(?:[\d,]*\d)?(?:\.\d+)?)"
 _PERCENT = r"(\d[\d.]*\s*(?:%|percent|per cent))"
@@ -31,10 +35,29 @@ def _joined(order: str) -> Callable[[re.Match[str]], str]:
     return lambda match: " " + order.format("", *(_wrap(group) for group in match.groups())) + " "
 
 
+def _after(operator: str) -> Callable[[re.Match[str]], str]:
+    """A replacement for one thing done after the other: all before it comes first."""
+    return lambda match: f" ({match[1].strip()}) {operator} {_wrap(match[2])} "
+
+
+_THEN = r"^(.*\d.*?),? (?:and then|and|then)"
+_CHAINS = [
+    (re.compile(rf"{_THEN} (?:{words}) {_X}{_END}"), _after(operator))
+    for words, operator in [
+        ("add|plus", "+"),
+        ("subtract|minus|take away", "-"),
+        ("multiply(?: it| that)? by|times", "*"),
+        ("divide(?: it| that)? by", "/"),
+    ]
+]
 _RULES: list[tuple[re.Pattern[str], Callable[[re.Match[str]], str]]] = [
     (re.compile(pattern), _joined(order))
     for pattern, order in [
+        (r"\bto the (?:power of )?(?:minus|negative) (\d+)", "^ -{1}"),
         (r"\bto the (\d+)(?:st|nd|rd|th)(?: power)?\b", "^ {1}"),
+        (rf"{_N} (?:is|was) {_PERCENT} of what\b", "{1} / {2}"),
+        (rf"{_PERCENT} (?:more|higher|greater|bigger) than {_X}{_END}", "{2} + {1}"),
+        (rf"{_PERCENT} (?:less|lower|smaller|fewer) than {_X}{_END}", "{2} - {1}"),
         (rf"{_N} dozen\b", "{1} * 12"),
         (rf"\b{_SHARE} (?:change|increase|decrease|growth) from {_X} to {_X}{_END}", "({2} - {1}) / {1} * 100"),
         (rf"\bwhat {_SHARE} of {_X} (?:is|are|was) {_X}{_END}", "{2} / {1} * 100"),
@@ -63,7 +86,7 @@ _RULES: list[tuple[re.Pattern[str], Callable[[re.Match[str]], str]]] = [
         ),
         (rf"{_PERCENT} (?:discount|reduction) (?:on|from|for|of) {_X}{_END}", "{1} off {2}"),
         (rf"{_N}[^\d?]*? (?:with|including|incl|plus) (?:a |an )?{_PERCENT} {_CHARGE}\b", "{1} + {2}"),
-        (rf"{_PERCENT} (?:[a-z]+ )?{_CHARGE} (?:on|for|of|from|to) (?!top\b){_X}{_END}", "{1} of {2}"),
+        (rf"{_PERCENT} (?:[a-z]+ )?{_CHARGE}(?: be| come to)? (?:on|for|of|from|to) (?!top\b){_X}{_END}", "{1} of {2}"),
         (rf"{_PERCENT} on (?!top\b){_X}{_END}", "{1} of {2}"),
         (
             rf"{_N}(?: [a-z]+)+ (?:at|for|costing) {_N}(?: [a-z]+)? (?:each|apiece|per [a-z]+|a piece)\b",
@@ -82,6 +105,6 @@ _RULES: list[tuple[re.Pattern[str], Callable[[re.Match[str]], str]]] = [
 
 def rewrite(text: str) -> str:
     """`text` with the spoken forms it holds written as expressions, one pass over the table."""
-    for pattern, replacement in _RULES:
+    for pattern, replacement in [*_CHAINS, *_RULES]:
         text = pattern.sub(replacement, text)
     return re.sub(r"\s+", " ", text).strip()

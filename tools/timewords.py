@@ -32,7 +32,7 @@ _DATE = re.compile(
     r"\b(?:date|day|days|weekday|weekend|month|year|week|calendar|dates)\b|\bwhen(?:'s| is| was| will)\b|\bfall on\b"
     r"|\bwhat (?:is|was) today\b"
 )
-_IS_IT = re.compile(r"\b(?:is|was) it (?:already |still |really )?(?:\w+day|tomorrow|today|yesterday)\b(?! \w+day)")
+_IS_IT = re.compile(r"\bis it (?:already|still|really|yet) (?:\w+day|tomorrow)\b|^is it (?!to)\w+day\b")
 _INSIDE = re.compile(r"\bhow many \w+ (?:(?:are|were|will be) )?(?:there )?(?:in|does) ")
 _TIME = re.compile(r"\b(?:time|clock|o'?clock|hour|late|early|noon|midnight|morning|evening|night|awake|asleep)\b")
 _CONTINUES = re.compile(r"(?:ok(?:ay)?,? )?(?:and|also|or|what about|how about)\b")
@@ -71,6 +71,7 @@ class ClockRequest:
 def read_request(request: str, today: date, context: ToolContext, last: dict[str, Any] | None) -> ClockRequest:
     """What `request` asks for. `last`: arguments of the clock's last call, for follow-ups. Raises MissingArgument."""
     text = re.sub(r"\s+", " ", request[:MAX_REQUEST].replace("’", "'")).strip()
+    text = re.sub(r"\b(St|Mt)\. ", r"\1 ", text)
     lower = text.lower()
     dates, rest = _dates(text, today, "past" if _PAST.search(lower) else "any")
     ask = _ask(lower, rest.lower(), dates)

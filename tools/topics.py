@@ -41,7 +41,7 @@ _STATE = (
     r"painted|composed|established|held|situated|happen|happened|start|started|begin|began|end|ended|open|opened|live|"
     r"lived|come from|comes from|based|buried|filmed|set|erupt|erupted|sink|sank|fall|fell|formed|crowned|elected|"
     r"come out|came out|take place|took place|go extinct|study|grow up|grew up|known|famous|mean|work|works|is|was|are|"
-    r"were|important)"
+    r"were|important|\w{4,}ed)"
 )
 _KIND = (
     r"(?:year|century|country|city|town|place|continent|language|decade|state|period|date|month|era|river|ocean|genre)"
@@ -56,7 +56,7 @@ _SHAPES = [
     re.compile(f"^{pattern}$", re.IGNORECASE)
     for pattern in [
         # Asking for the look-up itself.
-        rf"(?:search|look up|look(?= \w+ up)|check|consult|ask|google)(?: (?:on|in|through))?(?: the)?(?: {_WIKI})?"
+        rf"(?:search|look up|look(?= \w+ up)|check|consult|ask|google)(?: (?:on|in|through))?(?:(?: the)? {_WIKI})?"
         rf"(?: (?:for|about))? (?P<topic>(?!{_WIKI}).+?)(?: up)?",
         rf"(?:(?:give|get|show|find|read|fetch|bring|pull)(?: up)? (?:me )?)?"
         rf"(?:(?:a|an|the|some|more|short|quick|brief|little|basic|{_WIKI}) )*{_NOUN} {_ABOUT} (?P<topic>.+)",
@@ -130,6 +130,7 @@ def is_anaphoric(topic: str) -> bool:
 def _bare(request: str) -> str:
     """The request without greetings, politeness and closing punctuation."""
     text = re.sub(r"\s+", " ", request.replace("’", "'")).strip()
+    text = re.sub(rf",? and {_WH}\b.*$", "", text, flags=re.IGNORECASE) if re.match(_WH, text, re.IGNORECASE) else text
     while (shorter := _TAIL.sub("", _POLITE.sub("", text)).strip()) != text:
         text = shorter
     return text
