@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from router.features import Array
 from router.head import softmax
 
-FOLDS = 5
+FOLDS = 4
 WRONG_COST = 0.25
 """What a confidently wrong route costs beyond a right answer lost; asking needlessly costs only the latter."""
 

@@ -11,6 +11,7 @@ import re
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -26,6 +27,7 @@ EARLIER_TURNS = 4
 OTHER_SCALE = 0.5
 """Scale of everything but the embedding: under one penalty, it says how much the fit may lean on a feature."""
 SURFACE_SIZE = 10
+SURFACE_CHARACTERS = 2_000
 STATE_SIZE = 3 + len(FOCUS_KINDS)
 
 # Closed classes of English grammar: words that stand for something said before.
@@ -83,14 +85,16 @@ def features(queries: Sequence[RouteQuery], vectors: NDArray[np.float32], table:
     return Features(vectors[first], text_of, scaled, relations)
 
 
-def surface_features(text: str) -> list[float]:
+@lru_cache(maxsize=16_384)
+def surface_features(text: str) -> tuple[float, ...]:
     """What the embedding blurs: length, words that point back, and whether the letters look like language."""
+    text = text[:SURFACE_CHARACTERS]
     lower = text.lower()
     words = _WORD.findall(lower)
     letters = [c for c in lower if c.isalpha()]
     latin = [c for c in letters if c.isascii()]
     size = max(len(text.strip()), 1)
-    return [
+    return (
         min(len(words), 20) / 20,
         float(len(words) <= 3),
         float(has_anaphora(lower)),
@@ -101,7 +105,7 @@ def surface_features(text: str) -> list[float]:
         _odd_letters(latin),
         min(len(_CONSONANTS.findall(lower)), 3) / 3,
         sum(_is_foreign(c) for c in letters) / max(len(letters), 1),
-    ]
+    )
 
 
 def has_anaphora(text: str) -> bool:

@@ -17,7 +17,7 @@ from router.features import Array, Features
 L2 = 5e-5
 """Strength of the quadratic penalty, chosen by cross-validation on the routing examples."""
 ITERATIONS = 200
-TOLERANCE = 1e-4
+TOLERANCE = 2e-4
 
 
 @dataclass(frozen=True)

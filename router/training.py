@@ -11,7 +11,7 @@ import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from conlora_agent.core.types import CLARIFY, Route, RouteQuery
+from conlora_agent.core.types import CHAT, CLARIFY, Route, RouteQuery
 from router.builtin import FollowUp, PlanExample
 from router.noise import nonsense
 
@@ -83,8 +83,11 @@ def _of_plan(plan: PlanExample) -> Iterator[TrainingTurn]:
 
 
 def _made_up(turns: Sequence[TrainingTurn], names: Sequence[str]) -> list[TrainingTurn]:
-    """Nonsense with and without a picture, at the start and in the middle of a conversation."""
-    vocabulary = sorted({word for t in turns if t.route != CLARIFY for word in _WORD.findall(t.query.text.lower())})
+    """Nonsense with and without a picture, at the start and in the middle of a conversation.
+
+    Its words are those of `chat`, so that a task added later changes none of it.
+    """
+    vocabulary = sorted({word for t in turns if t.route == CHAT for word in _WORD.findall(t.query.text.lower())})
     made: list[TrainingTurn] = []
     for number, text in enumerate(nonsense(vocabulary, NONSENSE_EACH)):
         previous = _before(text, names)[number % 2] if number % 3 else ()
