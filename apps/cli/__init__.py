@@ -21,7 +21,6 @@ from apps.cli.common import OpenAgent, Terminal, one_line, open_agent
 from conlora_agent.core.errors import ConloraError
 
 INTERRUPTED = 130
-PIPE_CLOSED = 141
 
 app = typer.Typer(name="conlora", add_completion=False, invoke_without_command=True)
 app.command("ask")(ask.ask)
@@ -47,7 +46,7 @@ def root(
         ctx.obj.say(conlora_agent.__version__)
         raise typer.Exit
     if ctx.invoked_subcommand is None:
-        ctx.obj.say(ctx.get_help())
+        ctx.obj.write(ctx.get_help())  # with rich it prints the help itself and returns nothing
 
 
 def main(argv: Sequence[str] | None = None, *, open_agent: OpenAgent = open_agent) -> NoReturn:
@@ -63,7 +62,7 @@ def main(argv: Sequence[str] | None = None, *, open_agent: OpenAgent = open_agen
     except BrokenPipeError:
         # Whoever read our output has left. What is still buffered must not raise again while Python shuts down.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        code = PIPE_CLOSED
+        code = 1
     raise SystemExit(code)
 
 

@@ -20,7 +20,7 @@ from apps.cli.common import (
     write_file,
 )
 from apps.render import turn_lines
-from conlora_agent.core.errors import BadInput
+from conlora_agent.core.errors import BadInput, Failure
 
 if TYPE_CHECKING:
     from conlora_agent.agent import Agent
@@ -59,6 +59,15 @@ def ask(
             terminal.dim(line)
         terminal.say(answer)
         terminal.note(f"go on with: conlora ask --thread {result.thread} TEXT")
+    if failed := failure(result):
+        raise Failure(failed)
+
+
+def failure(result: TurnResult) -> str | None:
+    """Why the turn served nothing, None when any of its steps did, or when it ended in a question."""
+    if all(step.status == "failed" for step in result.steps):
+        return result.steps[-1].error or "the turn failed"
+    return None
 
 
 def save_boxes(agent: Agent, result: TurnResult, path: Path) -> str:

@@ -77,7 +77,7 @@ def step_messages(agent: Agent, step: Step) -> Iterator[Message]:
 def chips(step: PlannedStep) -> str:
     """Route, adapter, confidence, time and status as a row of small labels."""
     status = step.status if isinstance(step, Step) else "running"
-    first, *others = (html.escape(part) for part in label(step).split(SEPARATOR))
+    first, *others = (escaped(part) for part in label(step).split(SEPARATOR))
     spans = "".join(f'<span class="chip">{part}</span>' for part in others)
     return f'<span class="chips {step.kind} {status}"><span class="chip route">{first}</span>{spans}</span>'
 

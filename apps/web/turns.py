@@ -59,13 +59,16 @@ class Turn:
     preparation: Preparation
     error: ConloraError | None = None
     stopped_early: bool = False
+    worker: threading.Thread | None = None
+    """Outlives a stopped turn for as long as the model needs to notice."""
     _stopped: threading.Event = field(default_factory=threading.Event)
     _events: queue.SimpleQueue[Event | BaseException | None] = field(default_factory=queue.SimpleQueue)
 
     def __iter__(self) -> Iterator[list[Message]]:
         """The agent's messages so far, each time they changed. Leaving the loop stops the turn and rolls it back."""
         progress = Progress(self.agent)
-        threading.Thread(target=self._work, name="turn", daemon=True).start()
+        self.worker = threading.Thread(target=self._work, name="turn", daemon=True)
+        self.worker.start()
         yield progress.messages()
         try:
             while not self._stopped.is_set():
