@@ -6,9 +6,14 @@ import random
 
 from adapters.exercise import Exercise, Studio
 
+LONGEST = 90
+"""Characters of the longest text taught: copying longer ones is the same skill at a higher price."""
+
 
 def exercise(rng: random.Random, studio: Studio) -> Exercise:
     """All text of the picture, line by line in reading order; "(no text)" when there is none."""
-    sample = studio.text(rng, studio.read_canvas(rng))
-    text = "\n".join(line.text for line in sample.lines)
-    return Exercise(sample.picture, "", text or "(no text)", spelled=True)
+    while True:
+        sample = studio.text(rng, studio.read_canvas(rng))
+        text = "\n".join(line.text for line in sample.lines)
+        if len(text) <= LONGEST:
+            return Exercise(sample.picture, "", text or "(no text)", spelled=True)

@@ -134,7 +134,7 @@ def train_task(plan: Plan, name: str) -> None:
     )
     studio = DrawingStudio.open(wide=name != ALIGNMENT)
     makers = [instructed(task, studio) for task in (TASKS if name == ALIGNMENT else (name,))]
-    train_stack(run, model, Exercises(lambda rng: rng.choice(makers)(rng), tokenizer, run))
+    train_stack(run, model, Exercises(makers, tokenizer, run))
     save_stack(model, name, plan.out / "stacks" / name, "nano", "unshipped")
 
 

@@ -6,12 +6,13 @@ with the stack on. Resumable and time-boxed, like vision.py.
 
 from __future__ import annotations
 
+import copy
 import json
 import math
 import os
 import random
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -30,6 +31,8 @@ from conlora_agent.training.optimise import MasterAdamW
 from conlora_agent.training.vision import log
 
 END = "<|im_end|>"
+ROWS_TOGETHER = 16
+"""Rows of a batch that the language model sees together, sorted by length so that little of them is padding."""
 
 
 @dataclass
@@ -62,16 +65,16 @@ class TeacherBatch:
 
 
 class Exercises(IterableDataset[TeacherBatch]):
-    """Endless batches of exercises of one task."""
+    """Endless batches of exercises."""
 
     def __init__(
         self,
-        make: Callable[[random.Random], Exercise],
+        makers: Sequence[Callable[[random.Random], Exercise]],
         tokenizer: Any,
         run: StackRun,
         first: int = 0,
     ) -> None:
-        self.make, self.tokenizer, self.run, self.first = make, tokenizer, run, first
+        self.makers, self.tokenizer, self.run, self.first = makers, tokenizer, run, first
 
     def __iter__(self) -> Iterator[TeacherBatch]:
         info = get_worker_info()
@@ -82,11 +85,12 @@ class Exercises(IterableDataset[TeacherBatch]):
             number += step
 
     def batch(self, number: int) -> TeacherBatch:
-        """Batch `number`; all its pictures have the size of its first."""
+        """Batch `number`, of one maker: answers of like length, pictures of one size, so that little is padding."""
         rng = random.Random(f"{self.run.task}/{self.run.seed}/{number}")
+        make = rng.choice(self.makers)
         made: list[Exercise] = []
         while len(made) < self.run.batch:
-            one = self.make(rng)
+            one = make(rng)
             if not made or one.picture.shape == made[0].picture.shape:
                 made.append(one)
         pixels = np.ascontiguousarray(np.stack([e.picture for e in made]).transpose(0, 3, 1, 2))
@@ -147,26 +151,37 @@ def answer_loss(model: Any, batch: TeacherBatch, device: str) -> Tensor:
         words = embed(torch.tensor(prompt[1:] + answer[:-1], device=device))
         rows.append(torch.cat([tokens.to(words.dtype), words]))
         targets.append(torch.tensor([-100] * (len(rows[-1]) - len(answer)) + answer, device=device))
+    history = _history(model, nano, batch.history, device)
+    total = torch.zeros((), device=device)
+    order = sorted(range(len(rows)), key=lambda k: len(rows[k]))
+    for start in range(0, len(order), ROWS_TOGETHER):
+        some = order[start : start + ROWS_TOGETHER]
+        total = total + _summed_loss(nano, history, [rows[k] for k in some], [targets[k] for k in some])
+    return total / sum(map(len, batch.answers))
+
+
+def _history(model: Any, nano: Any, ids: list[int], device: str) -> Any:
+    """Key-values of a history, computed once and with adapters off."""
+    from transformers import DynamicCache
+
+    cache = DynamicCache(config=nano.config.text_config)
+    with torch.no_grad(), model.disable_adapter():
+        nano.language_model.model(input_ids=torch.tensor([ids], device=device), past_key_values=cache, use_cache=True)
+    return cache
+
+
+def _summed_loss(nano: Any, history: Any, rows: list[Tensor], targets: list[Tensor]) -> Tensor:
+    """Cross-entropy summed over the answers' tokens of rows of like length, behind a shared history."""
     longest = max(map(len, rows))
     embeds = torch.stack([F.pad(row, (0, 0, 0, longest - len(row))) for row in rows])
     target = torch.stack([F.pad(t, (0, longest - len(t)), value=-100) for t in targets])
-    hidden = _hidden(model, nano, batch.history, embeds, device)
-    # Only answer positions go through the 49k-word head, a fifth of the cost otherwise.
-    return F.cross_entropy(nano.language_model.lm_head(hidden[target != -100]).float(), target[target != -100])
-
-
-def _hidden(model: Any, nano: Any, history: list[int], embeds: Tensor, device: str) -> Tensor:
-    """Last hidden states (batch, length, hidden) of `embeds` behind a shared history computed with adapters off."""
-    from transformers import DynamicCache
-
-    past = DynamicCache(config=nano.config.text_config)
-    ids = torch.tensor([history], device=device).expand(len(embeds), -1)
-    with torch.no_grad(), model.disable_adapter():
-        nano.language_model.model(input_ids=ids, past_key_values=past, use_cache=True)
+    past = copy.deepcopy(history)
+    past.batch_repeat_interleave(len(rows))
     # Padding stands on the right, after everything that is looked at: the causal mask alone is enough.
     out = nano.language_model.model(inputs_embeds=embeds, past_key_values=past, use_cache=True)
-    hidden: Tensor = out.last_hidden_state
-    return hidden
+    # Only answer positions go through the 49k-word head, a fifth of the cost otherwise.
+    logits = nano.language_model.lm_head(out.last_hidden_state[target != -100]).float()
+    return F.cross_entropy(logits, target[target != -100], reduction="sum")
 
 
 def train_stack(run: StackRun, model: Any, exercises: Exercises) -> None:

@@ -21,6 +21,8 @@ from conlora_agent.core.types import Box
 
 NAME_TOKENS = 2
 """Tokens per object name: its first word piece, and the mean of the others (zero when there are none)."""
+SHARPNESS = 3.0
+"""Names and colours are mixed under probabilities raised to this power: a flat mixture of words is no word at all."""
 BOX_RANGE = 100
 """Boxes are written as integers 0..99, two digits each, x0 y0 x1 y1."""
 
@@ -106,8 +108,9 @@ class PointTokens(nn.Module):
     def _object_tokens(self, out: DenseOutput, row: int, points: Points) -> list[Tensor]:
         if not points.objects:
             return []
-        colour = out.colour[row].flatten(0, 1)[points.objects].softmax(-1).to(self.space.dtype) @ self.colour_table
-        chance = out.name[row].flatten(0, 1)[points.objects].softmax(-1).to(self.space.dtype)
+        shade = (SHARPNESS * out.colour[row].flatten(0, 1)[points.objects]).softmax(-1).to(self.space.dtype)
+        colour = shade @ self.colour_table
+        chance = (SHARPNESS * out.name[row].flatten(0, 1)[points.objects]).softmax(-1).to(self.space.dtype)
         name = torch.einsum("on,nkd->okd", chance, self.name_table)  # (objects, NAME_TOKENS, hidden)
         extra = self.object_correction(out.object_feature[row].flatten(0, 1)[points.objects]).to(name.dtype)
         name = name + extra[:, None]

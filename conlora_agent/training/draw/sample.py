@@ -16,7 +16,7 @@ PixelBox = tuple[float, float, float, float]
 
 @dataclass
 class Glyph:
-    """One visible character. `x` is its centre, `y` the middle of its line at that place, `height` the line's height."""
+    """One visible character: `x` is its centre, `y` the middle of its line there, `height` the line's height."""
 
     char: str
     x: float
@@ -47,7 +47,7 @@ class DrawnObject:
 
 @dataclass
 class Sample:
-    """A picture (height, width, 3; uint8) and its labels. `kind` names the renderer ("words", "receipt", "table", ...)."""
+    """A picture (height, width, 3; uint8) and its labels. `kind` names the renderer ("words", "receipt", ...)."""
 
     picture: NDArray[np.uint8]
     lines: list[TextLine] = field(default_factory=list)
