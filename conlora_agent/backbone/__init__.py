@@ -21,6 +21,6 @@ def load_backbone(name: str, settings: Settings, on_progress: Progress | None = 
     """
     if name not in BACKBONES:
         raise UnknownName.among("backbone", name, BACKBONES)
-    from conlora_agent.backbone.nano.load import load_nano
+    from conlora_agent.backbone.load import load_nano
 
     return load_nano(settings.cache, settings.threads, on_progress)

@@ -12,6 +12,7 @@ from conlora_agent.training.draw.colours import COLOURS
 from conlora_agent.training.draw.documents import document
 from conlora_agent.training.draw.material import HELDOUT_STYLES, TRAIN_STYLES, Material
 from conlora_agent.training.draw.names import EMOJI, SHAPES, THINGS
+from conlora_agent.training.draw.phrasings import Split
 from conlora_agent.training.draw.sample import PixelBox, Sample
 from conlora_agent.training.draw.scenes import scene
 from conlora_agent.training.draw.text import FontBook, Words, line_picture, text_picture
@@ -27,12 +28,12 @@ class DrawingStudio:
     fonts: tuple[str, ...]
     words: Words
     material: Material
-    split: questions.Split = "train"
+    split: Split = "train"
     wide: bool = True
     """Whether reading exercises may have wide canvases, too."""
 
     @classmethod
-    def open(cls, split: questions.Split = "train", *, wide: bool = True) -> DrawingStudio:
+    def open(cls, split: Split = "train", *, wide: bool = True) -> DrawingStudio:
         """The studio of this machine. Raises what FontBook and Material raise when something is missing."""
         fonts = FontBook.installed()
         styles = TRAIN_STYLES if split == "train" else HELDOUT_STYLES

@@ -10,6 +10,7 @@ import math
 import os
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -78,7 +79,11 @@ def pretrain(run: VisionRun, config: NanoConfig, model: NanoVision, batches: Dra
 
 
 def _step(
-    model: NanoVision, optimizer: torch.optim.Optimizer, learned: list[Tensor], batch: dict[str, Tensor], device: str
+    model: NanoVision,
+    optimizer: torch.optim.Optimizer,
+    learned: Sequence[Tensor],
+    batch: dict[str, Tensor],
+    device: str,
 ) -> dict[str, float]:
     batch = {k: v.to(device, non_blocking=True) for k, v in batch.items()}
     pixels = batch.pop("pixels").float() / 255

@@ -12,7 +12,7 @@ POINT = 8
 """Side in pixels of one cell of the glyph grid."""
 
 
-class NanoConfig(PretrainedConfig):  # type: ignore[misc]
+class NanoConfig(PretrainedConfig):
     """Sizes of the vision layers, names the mid layer knows, and the language model's own configuration.
 
     Args:

@@ -20,7 +20,7 @@ from conlora_agent.backbone.nano.vision import NanoVision
 from conlora_agent.core.types import Box
 
 
-class NanoForConditionalGeneration(PreTrainedModel):  # type: ignore[misc,no-untyped-call]
+class NanoForConditionalGeneration(PreTrainedModel):
     """Picture and text in, text out. One image token in `input_ids` is replaced by the picture's visual tokens."""
 
     config_class = NanoConfig
@@ -33,7 +33,7 @@ class NanoForConditionalGeneration(PreTrainedModel):  # type: ignore[misc,no-unt
         self.vision = NanoVision(config)
         self.mid = PointTokens(config)
         self.language_model = AutoModelForCausalLM.from_config(config.text_config)
-        self.post_init()
+        self.post_init()  # type: ignore[no-untyped-call]
 
     def _init_weights(self, module: Any) -> None:
         """Parts initialise themselves."""

@@ -52,10 +52,10 @@ def fit(picture: Image.Image, canvas: tuple[int, int]) -> tuple[Image.Image, tup
     return out, (left / canvas[0], top / canvas[1], (left + width) / canvas[0], (top + height) / canvas[1])
 
 
-class NanoImageProcessor(BaseImageProcessor):  # type: ignore[misc]
+class NanoImageProcessor(BaseImageProcessor):
     """Fits a picture into a canvas of fixed area and near shape."""
 
-    model_input_names: ClassVar[list[str]] = ["pixel_values"]
+    model_input_names = ["pixel_values"]  # noqa: RUF012  (the base class declares an instance variable)
 
     def __init__(self, canvas_area: int = 65536, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -70,7 +70,7 @@ class NanoImageProcessor(BaseImageProcessor):  # type: ignore[misc]
         return BatchFeature({"pixel_values": np.stack(arrays)}, tensor_type=return_tensors)
 
 
-class NanoProcessor(ProcessorMixin):  # type: ignore[misc]
+class NanoProcessor(ProcessorMixin):
     """Image processor and tokenizer together."""
 
     attributes: ClassVar[list[str]] = ["image_processor", "tokenizer"]
@@ -78,7 +78,7 @@ class NanoProcessor(ProcessorMixin):  # type: ignore[misc]
     tokenizer_class = "AutoTokenizer"
 
     def __init__(self, image_processor: Any = None, tokenizer: Any = None, **kwargs: Any) -> None:
-        super().__init__(image_processor, tokenizer, **kwargs)
+        super().__init__(image_processor, tokenizer, **kwargs)  # type: ignore[no-untyped-call]
 
     def __call__(self, images: Any = None, text: Any = None, **kwargs: Any) -> BatchFeature:
         """Ids of `text` (which holds IMAGE where the picture goes) and pixels of `images`."""

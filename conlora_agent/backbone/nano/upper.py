@@ -46,7 +46,8 @@ class VisionAttention(nn.Module):
         """(batch, cells, size), rotary positions (cells, dim of a head)."""
 
         def split(y: Tensor) -> Tensor:
-            return y.unflatten(-1, (self.heads, -1)).transpose(1, 2)  # (batch, heads, cells, dim)
+            batch, cells, size = y.shape
+            return y.view(batch, cells, self.heads, size // self.heads).transpose(1, 2)  # (batch, heads, cells, dim)
 
         q, k, v = split(self.q_proj(x)), split(self.k_proj(x)), split(self.v_proj(x))
         y = F.scaled_dot_product_attention(rotate(q, cos, sin), rotate(k, cos, sin), v)
