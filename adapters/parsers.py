@@ -18,6 +18,8 @@ from conlora_agent.core.protocols import Piece
 from conlora_agent.core.types import Box, Region
 
 MAX_BOXES = 100
+NAMED = re.compile(r"(?<![^;\n])[^;\n\[\]()]*:")
+"""What introduces a box: from the beginning, a semicolon or a new line up to the last colon before its numbers."""
 ABSENT = frozenset({"none", "none."})
 """What a model writes instead of boxes when the thing is not there."""
 NO_TEXT = "(no text)"
@@ -74,10 +76,15 @@ def _refuse_constant(name: str) -> NoReturn:
 
 
 def parse_boxes(text: str, pieces: Sequence[Piece], *, label: str, box_range: int) -> Parsed:
-    """Boxes `x0 y0 x1 y1`, separated by `;`, a new line or brackets; `none` when the thing is not there."""
+    """Boxes `x0 y0 x1 y1`, separated by `;`, a new line or brackets; `none` when the thing is not there.
+
+    A box may be introduced by the name of the thing and a colon.
+    """
     if text.lower() in ABSENT:
         return Parsed(text, status="abstained")
     start = _offset(text, pieces)
+    # Blanks of the same length, so that places in the text stay places in the tokens.
+    text = NAMED.sub(lambda name: " " * len(name[0]), text)
     regions: dict[Box, Region] = {}
     for numbers in _groups(text):
         box = _box([int(n[0]) for n in numbers], box_range) if len(numbers) == 4 else None

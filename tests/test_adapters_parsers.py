@@ -140,3 +140,21 @@ def test_json_comes_back_bare_or_fenced(value: Any) -> None:
 @pytest.mark.parametrize("text", ["{", "{'a': 1}", "NaN", "[1] [2]", "[" * 5000, "9" * 5000])
 def test_malformed_json_fails(text: str) -> None:
     assert parse_output("json", text, [], label="", box_range=100).status == "failed"
+
+
+@pytest.mark.parametrize(
+    ("written", "count"),
+    [("blue book: 05 17 26 59", 1), ("apple: 01 02 03 04; apple: 10 20 30 40", 2), ("the one: with 24: 05 17 26 59", 1)],
+)
+def test_a_box_may_be_introduced_by_its_name(written: str, count: int) -> None:
+    pieces = [Piece(char, 0.5 if char.isdigit() else 1.0) for char in written]
+    parsed = parse_output("boxes", written, pieces, label="it", box_range=100)
+    assert parsed.status == "ok"
+    assert len(parsed.boxes) == count
+    # Only the numbers of the box count for its score, not its name.
+    assert all(region.score == pytest.approx(0.5) for region in parsed.boxes)
+
+
+@pytest.mark.parametrize("written", ["blue book:", "blue book 05 17 26 59", "book: 05 17 26"])
+def test_a_name_without_a_box_is_no_answer(written: str) -> None:
+    assert parse_output("boxes", written, [], label="it", box_range=100).status == "failed"

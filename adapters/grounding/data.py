@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 
 from adapters.exercise import Exercise, Studio
 
@@ -11,12 +12,17 @@ BOX_RANGE = 100
 
 
 def exercise(rng: random.Random, studio: Studio) -> Exercise:
-    """Boxes from left to right, separated by "; ", or "none" when the thing is not there."""
+    """Boxes from left to right, separated by "; ", or "none" when the thing is not there.
+
+    Each box is introduced by the thing's name, the very words that stand before its place in the visual tokens: a
+    language model that has just written "blue book:" goes on with what followed those words before.
+    """
     sample = studio.scene(rng)
     phrase, boxes = studio.phrase(sample, rng)
     height, width = sample.picture.shape[:2]
     written = [written_box(box, width, height) for box in sorted(boxes, key=lambda b: b[0] + b[2])]
-    return Exercise(sample.picture, phrase, "; ".join(written) or "none")
+    label = re.sub(r"^(the|a|an|all|all the|every|any|some)\s+", "", phrase.strip(), flags=re.IGNORECASE)
+    return Exercise(sample.picture, phrase, "; ".join(f"{label}: {box}" for box in written) or "none")
 
 
 def written_box(box: tuple[float, float, float, float], width: int, height: int) -> str:

@@ -13,6 +13,7 @@ from conlora_agent.training.draw.documents import document
 from conlora_agent.training.draw.material import HELDOUT_STYLES, TRAIN_STYLES, Material
 from conlora_agent.training.draw.names import EMOJI, SHAPES, THINGS
 from conlora_agent.training.draw.phrasings import Split
+from conlora_agent.training.draw.referring import refer
 from conlora_agent.training.draw.sample import PixelBox, Sample
 from conlora_agent.training.draw.scenes import scene
 from conlora_agent.training.draw.text import FontBook, Words, line_picture, text_picture
@@ -88,7 +89,8 @@ class DrawingStudio:
 
     def phrase(self, sample: Sample, rng: random.Random) -> tuple[str, list[PixelBox]]:
         """A referring phrase and the boxes it means, in pixels; none when the object is absent."""
-        return questions.grounding(sample, rng, self.split)
+        phrase, boxes, _ = refer(sample, rng)
+        return phrase, boxes
 
 
 def known_names() -> dict[str, list[str]]:

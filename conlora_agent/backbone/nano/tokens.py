@@ -46,7 +46,7 @@ class Correction(nn.Module):
 class PointTokens(nn.Module):
     """Dense outputs in, one variable-length sequence of visual tokens per picture out.
 
-    Sequence: one group per object (colour, name, eight digits, newline), then the lines of text (a token per
+    Sequence: one group per object (colour, name, colon, eight digits, newline), then the lines of text (a token per
     character, the embedding of a space between words, a newline after each line).
     """
 
@@ -55,6 +55,7 @@ class PointTokens(nn.Module):
     name_table: Tensor
     digit_table: Tensor
     space: Tensor
+    colon: Tensor
     newline: Tensor
 
     def __init__(self, config: NanoConfig) -> None:
@@ -68,6 +69,7 @@ class PointTokens(nn.Module):
         self.register_buffer("name_table", torch.zeros(len(config.names), NAME_TOKENS, size))
         self.register_buffer("digit_table", torch.zeros(10, size))
         self.register_buffer("space", torch.zeros(size))
+        self.register_buffer("colon", torch.zeros(size))
         self.register_buffer("newline", torch.zeros(size))
 
     @torch.no_grad()
@@ -88,6 +90,7 @@ class PointTokens(nn.Module):
         for digit in range(10):
             self.digit_table[digit] = pieces(str(digit)).mean(0)
         self.space.copy_(pieces(" ").mean(0))
+        self.colon.copy_(pieces(":").mean(0))
         self.newline.copy_(pieces("\n").mean(0))
 
     def forward(self, out: DenseOutput, places: list[Box] | None = None) -> tuple[list[Tensor], list[Points]]:
@@ -114,10 +117,12 @@ class PointTokens(nn.Module):
         name = torch.einsum("on,nkd->okd", chance, self.name_table)  # (objects, NAME_TOKENS, hidden)
         extra = self.object_correction(out.object_feature[row].flatten(0, 1)[points.objects]).to(name.dtype)
         name = name + extra[:, None]
+        pieces = 1 + self.name_table[chance.argmax(-1), 1].any(-1).long()  # of the likeliest name
         groups = []
         for i, box in enumerate(points.boxes):
             digits = self.digit_table[[int(d) for value in box for d in f"{quantise(value):02d}"]]
-            groups.append(torch.cat([colour[i : i + 1], name[i], digits, self.newline[None]]))
+            words = torch.cat([colour[i : i + 1], name[i, : pieces[i]], self.colon[None]])
+            groups.append(torch.cat([words, digits, self.newline[None]]))
         return groups
 
     def _text_tokens(self, out: DenseOutput, row: int, points: Points) -> list[Tensor]:
