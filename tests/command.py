@@ -22,6 +22,7 @@ from tools.registry import ToolRegistry
 RULES = {
     "describe": "caption",
     "where": "grounding",
+    "Where": "grounding",
     "red one": "grounding",
     "written": "ocr",
     "weather": "weather",

@@ -144,7 +144,11 @@ def test_malformed_json_fails(text: str) -> None:
 
 @pytest.mark.parametrize(
     ("written", "count"),
-    [("blue book: 05 17 26 59", 1), ("apple: 01 02 03 04; apple: 10 20 30 40", 2), ("the one: with 24: 05 17 26 59", 1)],
+    [
+        ("blue book: 05 17 26 59", 1),
+        ("apple: 01 02 03 04; apple: 10 20 30 40", 2),
+        ("the one: with 24: 05 17 26 59", 1),
+    ],
 )
 def test_a_box_may_be_introduced_by_its_name(written: str, count: int) -> None:
     pieces = [Piece(char, 0.5 if char.isdigit() else 1.0) for char in written]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import socket
+import sys
 import threading
 import time
 import webbrowser
@@ -93,13 +94,18 @@ def started(server: uvicorn.Server, agent: Agent, url: str, open_browser: bool, 
     while not server.started:
         time.sleep(0.05)
     say(f"the chat is at {url} (Ctrl-C stops it)")
-    if open_browser:
+    if open_browser and has_display():
         webbrowser.open(url)
     try:
         agent.route("hello")
         agent.models.backbone()
     except ConloraError as error:
         say(str(error))
+
+
+def has_display() -> bool:
+    """Whether a browser would have a window. Without one, Python may start a text browser in this terminal."""
+    return not sys.platform.startswith("linux") or bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
 
 
 def listen(host: str, port: int) -> socket.socket:
