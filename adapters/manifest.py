@@ -50,7 +50,7 @@ def _template(value: str) -> str:
 def _inside(value: str) -> str:
     path = PurePosixPath(value)
     if not path.parts or path.is_absolute() or ".." in path.parts or "\\" in value or ":" in value:
-        raise ValueError("must be a folder inside the task folder, such as 'nano'")
+        raise ValueError("must be a path inside the task folder, such as 'nano'")
     return value
 
 
@@ -75,6 +75,14 @@ class Prompts(_Table):
     """For a whole picture."""
     region: Template | None = None
     """For a region cut out of it; by default the same as for a picture."""
+
+
+class Probe(_Table):
+    """What a stack is asked at start-up to see whether it answers in its own kind."""
+
+    request: str = Field(min_length=1, max_length=2000)
+    picture: Annotated[str, AfterValidator(_inside)] | None = None
+    """A picture beside the manifest; by default a drawn one."""
 
 
 class Source(_Table):
@@ -109,6 +117,8 @@ class Manifest(_Table):
     """How the model's text is read, see parsers.py."""
     max_new_tokens: int = Field(default=96, ge=1, le=2048)
     prompts: Prompts
+    probe: Probe | None = None
+    """By default the first routing example on a drawn picture."""
     backbones: dict[Name, Source] = Field(default_factory=dict)
     """Per backbone its stack. A backbone that is not listed runs the prompt alone."""
 
@@ -167,5 +177,5 @@ def _explain(error: ValidationError, where: str) -> ManifestError:
 
 
 def _keys_at(path: list[str]) -> list[str]:
-    tables: dict[str, Any] = {"": Manifest, "prompts": Prompts, "backbones": Source}
+    tables: dict[str, Any] = {"": Manifest, "prompts": Prompts, "probe": Probe, "backbones": Source}
     return list(tables[path[0] if path else ""].model_fields)

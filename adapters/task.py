@@ -57,6 +57,19 @@ class Task:
         template = prompts.region if region and prompts.region is not None else prompts.picture
         return template.format(request=request)
 
+    @property
+    def probe_request(self) -> str:
+        """What its stack is asked at start-up."""
+        if self.manifest.probe is not None:
+            return self.manifest.probe.request
+        return self.examples[0].text if self.examples else self.manifest.title
+
+    @property
+    def probe_file(self) -> Path | None:
+        """The picture that goes with it, None for a drawn one."""
+        probe = self.manifest.probe
+        return self.folder / probe.picture if probe is not None and probe.picture is not None else None
+
     def weights(self, backbone: str) -> Path | None:
         """Folder of the stack for this backbone, None when the task is prompt-only there.
 

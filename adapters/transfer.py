@@ -12,7 +12,7 @@ from pathlib import Path
 from adapters.weights import refuse_pickles
 from conlora_agent.core.errors import ManifestError, StorageError
 
-KINDS = frozenset({".toml", ".jsonl", ".json", ".safetensors", ".md", ".txt"})
+KINDS = frozenset({".toml", ".jsonl", ".json", ".safetensors", ".md", ".txt", ".png", ".jpg", ".jpeg"})
 LICENCES = frozenset({"LICENSE", "LICENCE", "NOTICE", "COPYING"})
 MAX_FILES = 500
 

@@ -5,12 +5,15 @@ Not covered here: how a backbone is assembled (conlora_agent.backbone) or weight
 
 from __future__ import annotations
 
+import hashlib
 import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from conlora_agent.core.errors import WeightsError
 from conlora_agent.core.protocols import Backbone
+from conlora_agent.probe import probe
 from conlora_agent.settings import Settings
 
 if TYPE_CHECKING:
@@ -64,8 +67,26 @@ class Models:
                 check_weights(folder, backbone.name, backbone.revision)
                 self._forget(backbone, task.name)
                 backbone.attach(task.name, folder)
+                self._refuse_bad(task, backbone, fingerprint)
                 self._attached[task.name] = fingerprint
             return task.name
+
+    def _refuse_bad(self, task: Task, backbone: Backbone, fingerprint: Fingerprint) -> None:
+        """Ask a stack that is new here about its probe picture. Text is always text: only the other kinds are asked.
+
+        What passed is remembered in the cache, so that the question is put once. Raises WeightsError.
+        """
+        if task.manifest.output == "text":
+            return
+        key = hashlib.sha256(repr((fingerprint, backbone.revision, task.manifest)).encode()).hexdigest()[:24]
+        passed = self._settings.cache / "probes" / key
+        if passed.exists():
+            return
+        if problem := probe(task, backbone, task.name).problem:
+            backbone.detach(task.name)
+            raise WeightsError(problem, "train it again, or remove its table from task.toml")
+        passed.parent.mkdir(parents=True, exist_ok=True)
+        passed.touch()
 
     def _forget(self, backbone: Backbone, name: str) -> None:
         if self._attached.pop(name, None) is not None:

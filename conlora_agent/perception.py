@@ -13,7 +13,7 @@ from conlora_agent.answers import found, not_found
 from conlora_agent.core.protocols import GenerateRequest, Generation
 from conlora_agent.core.types import Box, Region, RegionReferent, Step
 from conlora_agent.focus import resolve_region
-from conlora_agent.phrases import referring_phrase
+from conlora_agent.phrases import about_what, referring_phrase
 from conlora_agent.steps import Outcome, StepRun
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ def perceive(run: StepRun) -> Outcome:
     phrase = referring_phrase(run.planned.request)
     generation = backbone.generate(
         GenerateRequest(
-            instruction=_instruction(task, run.planned.request, phrase, view),
+            instruction=task.prompt(about_what(output, run.planned.request), region=view.region is not None),
             history=run.history,
             picture=view.picture,
             picture_key=view.key,
@@ -102,11 +102,6 @@ def on_whole(region: Region, view: Box) -> Region:
 def _said(run: StepRun) -> str:
     """The request as the user said it: completing it may have replaced the word that refers back."""
     return run.plan.steps[run.index].request
-
-
-def _instruction(task: Task, request: str, phrase: str, view: View) -> str:
-    about = phrase if task.manifest.output == "boxes" else request
-    return task.prompt(about, region=view.region is not None)
 
 
 def _read(run: StepRun, task: Task, generation: Generation, view: View, phrase: str, box_range: int) -> Step:

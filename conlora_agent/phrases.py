@@ -89,6 +89,11 @@ def referring_phrase(request: str) -> str:
     return phrase or _strip_tails(text) or text
 
 
+def about_what(output: str, request: str) -> str:
+    """What of a request goes into the prompt of a task with this output kind: a thing to find, or all that was said."""
+    return referring_phrase(request) if output == "boxes" else request
+
+
 def is_fragment(request: str) -> bool:
     """Whether a request is only a noun phrase that leans on the request before: "and the red one?", "the dog too"."""
     text = " ".join(request.split())

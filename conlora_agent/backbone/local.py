@@ -21,6 +21,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from conlora_agent.backbone import selftest
 from conlora_agent.backbone.nano.processing import invocation_ids, pixels_of, prefix_ids
 from conlora_agent.backbone.nano.tokens import BOX_RANGE
 from conlora_agent.core.errors import BackboneError, TextError, UnknownName, WeightsError
@@ -70,6 +71,11 @@ class LocalBackbone:
         self._lock = threading.RLock()
         self._low: Recent[str, tuple[Any, Box]] = Recent(PICTURES_KEPT)
         self._prefixes: Recent[tuple[int, ...], Any] = Recent(PREFIXES_KEPT)
+
+    def problems(self) -> list[str]:
+        """What is wrong with the model itself, see core.protocols.SelfTest."""
+        with self._lock, torch.inference_mode():
+            return list(selftest.problems(self.model, self.tokenizer))
 
     # -- stacks -------------------------------------------------------------------------------------------------------
 

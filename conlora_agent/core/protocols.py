@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from conlora_agent.core.types import Message, Plan, Route, RouteQuery, Usage
 
@@ -77,6 +77,14 @@ class Backbone(Protocol):
 
     def generate(self, request: GenerateRequest) -> Generation:
         """Answer greedily. Raises UnknownName for a stack that is not attached, BackboneError when it cannot run."""
+
+
+@runtime_checkable
+class SelfTest(Protocol):
+    """What a backbone may offer besides: looking for what is wrong with itself."""
+
+    def problems(self) -> Sequence[str]:
+        """One line for each thing that is wrong with the loaded model, with its remedy; none when all is well."""
 
 
 class Router(Protocol):
