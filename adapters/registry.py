@@ -23,6 +23,8 @@ from conlora_agent.core.types import Route
 
 log = logging.getLogger(__name__)
 
+OFF = ".off"
+"""File beside the user's tasks: names of the tasks that are switched off, one a line."""
 BUILTIN = Path(__file__).parent
 
 Stamp = tuple[tuple[int, int, int] | None, ...]
@@ -57,8 +59,18 @@ class TaskRegistry:
         return {folder.name: found for folder, found in self._scan().items() if isinstance(found, ManifestError)}
 
     def routes(self) -> list[Route]:
-        """The routable tasks as routes."""
-        return [task.route() for task in self.all() if task.manifest.routable]
+        """The routable tasks as routes, without those that were switched off."""
+        off = self.off()
+        return [task.route() for task in self.all() if task.manifest.routable and task.name not in off]
+
+    def off(self) -> frozenset[str]:
+        """Names of the tasks that were switched off: they run only when they are asked for by name."""
+        try:
+            return frozenset((self.user_dir / OFF).read_text(encoding="utf-8").split())
+        except FileNotFoundError:
+            return frozenset()
+        except (OSError, ValueError) as error:
+            raise StorageError(f"cannot read {self.user_dir / OFF} ({error})", "remove that file") from error
 
     def get(self, name: str) -> Task:
         """The task of this name. Raises UnknownName, or the ManifestError of its broken folder."""
@@ -127,6 +139,14 @@ class TaskRegistry:
                 raise StorageError(f"the task {name!r} cannot be stored ({error.strerror})", "try again") from error
         return self.get(name)
 
+    def switch(self, name: str, *, on: bool) -> None:
+        """Let the router choose a task, or not; kept over restarts, and seen at once by other processes.
+
+        Raises UnknownName, StorageError.
+        """
+        self.get(name)
+        self._switch(name, on=on)
+
     def remove(self, name: str) -> None:
         """Delete one of the user's tasks, a broken one too. Raises UnknownName, or BadInput for a built-in task."""
         folder = self.user_dir / name
@@ -138,6 +158,19 @@ class TaskRegistry:
                 os.replace(folder, Path(staged) / name)
             except OSError as error:
                 raise StorageError(f"the task {name!r} cannot be removed ({error.strerror})", "try again") from error
+        self._switch(name, on=True)
+
+    def _switch(self, name: str, *, on: bool) -> None:
+        with self._lock:
+            off = self.off()
+            if (name not in off) == on:
+                return
+            with self._staging() as staged:
+                try:
+                    (Path(staged) / OFF).write_text("\n".join(sorted(off ^ {name})), encoding="utf-8")
+                    os.replace(Path(staged) / OFF, self.user_dir / OFF)
+                except OSError as error:
+                    raise StorageError(f"{self.user_dir / OFF} cannot be written ({error})", "try again") from error
 
     def _refuse_taken(self, name: str) -> None:
         if name in self._reserved:

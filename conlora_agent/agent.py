@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, Any, Self
 
 from conlora_agent.core.errors import UnknownName
 from conlora_agent.core.protocols import Backbone, Router
-from conlora_agent.core.types import CHAT, CLARIFY, Event, Finished, Focus, Plan, Route, RouteQuery, TurnResult
+from conlora_agent.core.types import CHAT, CLARIFY, Box, Event, Finished, Focus, Plan, Route, RouteQuery, TurnResult
+from conlora_agent.ingest import clean_region, clean_text
 from conlora_agent.memory.database import Database
 from conlora_agent.memory.decoding import read_picture_file
 from conlora_agent.memory.leases import Leases
@@ -76,14 +77,16 @@ class Agent:
         image: Path | str | bytes | None = None,
         thread: str | None = None,
         task: str | None = None,
+        region: Box | None = None,
         on_event: Callable[[Event], None] | None = None,
     ) -> TurnResult:
         """One turn. `image`: path or bytes of a picture. `thread`: its id, a new one when None or not yet there.
-        `task`: the route to take instead of the router's. `on_event` is told every event; raising from it cancels.
+        `task`: the route to take instead of the router's. `region`: the part of the current picture that the message
+        is about. `on_event` is told every event; raising from it cancels.
 
         Raises BadInput (nothing was written), ThreadBusy, StorageError.
         """
-        with closing(self.stream(text, image=image, thread=thread, task=task)) as events:
+        with closing(self.stream(text, image=image, thread=thread, task=task, region=region)) as events:
             for event in events:
                 if on_event is not None:
                     on_event(event)
@@ -98,6 +101,7 @@ class Agent:
         image: Path | str | bytes | None = None,
         thread: str | None = None,
         task: str | None = None,
+        region: Box | None = None,
     ) -> Generator[Event, None, None]:
         """The events of one turn as they happen, `Finished` last. Closing the iterator earlier rolls the turn back.
 
@@ -106,7 +110,8 @@ class Agent:
         thread = check_thread_id(thread) if thread is not None else new_thread_id()
         routes = self._routes(chosen=task)
         data = image if image is None or isinstance(image, bytes) else read_picture_file(Path(image))
-        return self._run({"text": text, "picture": data, "task": task}, thread, routes)
+        marked = None if region is None else clean_region(region)
+        return self._run({"text": text, "picture": data, "task": task, "region": marked}, thread, routes)
 
     def route(
         self,
@@ -117,7 +122,6 @@ class Agent:
         thread: str | None = None,
     ) -> Plan:
         """What the router makes of a message, without a turn. With `thread`, its state is added to what is given."""
-        from conlora_agent.ingest import clean_text
         from conlora_agent.prompts import previous_routes
 
         state = self.state(thread) if thread is not None else {}

@@ -9,6 +9,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
+from conlora_agent.core.errors import BadInput
 from conlora_agent.core.types import (
     FOCUS_LIMIT,
     Box,
@@ -28,6 +29,9 @@ MAX_REGIONS = 8
 MAX_REMEMBERED = 4000
 """Characters of a text or a tool's result that are remembered."""
 
+MARKED = "marked region"
+"""What a region is called that the user marked."""
+
 PRONOUNS = word_set("it its he him his she her hers they them their theirs")
 PLURALS = word_set("they them their theirs these those")
 DEMONSTRATIVES = word_set("this that these those")
@@ -46,6 +50,15 @@ _EXISTENTIAL = word_set("is are was were isn't aren't")
 def add_picture(focus: Focus, image: str) -> Focus:
     """The focus once a picture came in, or was looked at as a whole."""
     return focus.add(PictureReferent(image=image))
+
+
+def mark(focus: Focus, box: Box | None) -> Focus:
+    """The focus once the user marked a region of the current picture. Raises BadInput when there is no picture."""
+    if box is None:
+        return focus
+    if focus.picture is None:
+        raise BadInput("a region was marked, but there is no picture", "send the picture, too")
+    return focus.add(RegionReferent(image=focus.picture, box=box, label=MARKED))
 
 
 def after_step(focus: Focus, step: Step, *, output: str = "text") -> Focus:

@@ -1,4 +1,4 @@
-"""Checks what came in before anything heavy is loaded.
+"""Checks the words and the region that came in before anything heavy is loaded.
 
 Not covered here: pictures, which conlora_agent.memory.decoding checks.
 """
@@ -6,8 +6,12 @@ Not covered here: pictures, which conlora_agent.memory.decoding checks.
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Sequence
 
-from conlora_agent.core.errors import TextError
+from pydantic import ValidationError
+
+from conlora_agent.core.errors import BadInput, TextError
+from conlora_agent.core.types import Box, Region
 
 _LAYOUT = "\n\t"
 _JOINERS = "\u200c\u200d"  # shape words and emoji in many scripts
@@ -25,6 +29,15 @@ def clean_text(text: str, *, max_chars: int) -> str:
     if text.strip() and not any(char not in _JOINERS for char in cleaned):
         raise TextError("the message holds only control characters", "write it in words")
     return cleaned
+
+
+def clean_region(box: Sequence[float]) -> Box:
+    """The box of a region that the user marked. Raises BadInput when it is none."""
+    try:
+        return Region.model_validate({"label": "", "box": box}).box
+    except ValidationError as error:
+        remedy = "give x0, y0, x1, y1 with x0 < x1 and y0 < y1, as fractions 0..1 of the picture's width and height"
+        raise BadInput(f"{str(box)[:80]} is no region of a picture", remedy) from error
 
 
 def _printable(char: str) -> bool:

@@ -23,7 +23,7 @@ from conlora_agent.core.types import (
     TurnRecord,
     Usage,
 )
-from conlora_agent.focus import add_picture
+from conlora_agent.focus import add_picture, mark
 from conlora_agent.ingest import clean_text
 from conlora_agent.memory.threads import now
 from conlora_agent.perception import perceive as perceive_step
@@ -45,11 +45,11 @@ def ingest(state: TurnState, runtime: Context) -> Update:
     if not text and not (data is not None and pending is not None and pending.missing == "image"):
         raise TextError("the message is empty", "say what to do" + (" with the picture" if data is not None else ""))
     image = None if data is None else context.pictures.put(data, holder=context.holder)
-    focus = focus_of(state)
+    focus = add_picture(focus_of(state), image) if image else focus_of(state)
     return {
         "text": text,
         "image": image,
-        "focus": dump_focus(add_picture(focus, image) if image else focus),
+        "focus": dump_focus(mark(focus, state["region"])),
         "budget": context.settings.max_steps,
         "steps": (),
         "asked": None,
@@ -98,6 +98,7 @@ def commit(state: TurnState, runtime: Context) -> Update:
     record = TurnRecord(
         text=state["text"],
         image=state["image"],
+        region=state["region"],
         answer=state["answer"],
         answer_confidence=state["answer_confidence"],
         steps=state["steps"],

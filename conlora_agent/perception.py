@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from conlora_agent.answers import found, not_found
 from conlora_agent.core.protocols import GenerateRequest, Generation
 from conlora_agent.core.types import Box, Region, RegionReferent, Step
-from conlora_agent.focus import resolve_region
+from conlora_agent.focus import MARKED, resolve_region
 from conlora_agent.phrases import about_what, referring_phrase
 from conlora_agent.steps import Outcome, StepRun
 
@@ -67,16 +67,23 @@ def perceive(run: StepRun) -> Outcome:
 
 
 def look(run: StepRun, *, whole: bool) -> View:
-    """The picture that a step is about, or the region of it, cut from the original pixels with a small margin."""
+    """The picture that a step is about, or the region of it, cut from the original pixels with a small margin.
+
+    A region that the user marked is looked at whatever the words are, except by steps that go on from another's result.
+    """
     image = run.focus.picture
     if image is None:
         return View()
     picture = run.context.pictures.open(image)
-    region = None if whole else resolve_region(_said(run), run.focus, run.used)
+    box = run.state["region"]
+    if box is not None and not run.used:
+        region: RegionReferent | None = RegionReferent(image=image, box=box, label=MARKED)
+    else:
+        region = None if whole else resolve_region(_said(run), run.focus, run.used)
     if region is None:
         return View(image, picture)
-    box, pixels = cut(region.box, picture.size)
-    return View(image, picture.crop(pixels), region, box)
+    seen, pixels = cut(region.box, picture.size)
+    return View(image, picture.crop(pixels), region, seen)
 
 
 def cut(box: Box, size: tuple[int, int]) -> tuple[Box, tuple[int, int, int, int]]:

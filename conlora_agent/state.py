@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypedDict
 from langgraph.channels import UntrackedValue
 
 from conlora_agent.core.protocols import Router
-from conlora_agent.core.types import Focus, Pending, Plan, Route, Step, Usage
+from conlora_agent.core.types import Box, Focus, Pending, Plan, Route, Step, Usage
 
 if TYPE_CHECKING:
     from adapters.registry import TaskRegistry
@@ -25,11 +25,14 @@ if TYPE_CHECKING:
 
 
 class TurnInput(TypedDict):
-    """What a caller hands in. `task`: the route to take, None to let the router choose."""
+    """What a caller hands in. `task`: the route to take, None to let the router choose. `region`: the part of the
+    current picture that the user marked.
+    """
 
     text: Annotated[str, UntrackedValue]
     picture: Annotated[bytes | None, UntrackedValue]
     task: Annotated[str | None, UntrackedValue]
+    region: Annotated[Box | None, UntrackedValue]
 
 
 class TurnState(TurnInput, total=False):

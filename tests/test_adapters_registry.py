@@ -121,6 +121,18 @@ def test_an_unroutable_task_is_a_task_but_no_route(registry: TaskRegistry, tmp_p
     assert "leaves" not in [route.name for route in registry.routes()]
 
 
+def test_a_task_that_is_switched_off_is_no_route_and_stays_so(registry: TaskRegistry, user_dir: Path) -> None:
+    registry.switch("caption", on=False)
+    registry.switch("vqa", on=False)
+    registry.switch("vqa", on=True)
+    other = TaskRegistry(user_dir)
+    assert other.off() == {"caption"}
+    assert {route.name for route in other.routes()} == set(other.names()) - {"caption"}
+    assert other.get("caption").name == "caption"
+    with pytest.raises(UnknownName):
+        registry.switch("captions", on=False)
+
+
 def test_unknown_names_suggest_the_nearest(registry: TaskRegistry) -> None:
     with pytest.raises(UnknownName, match="did you mean 'grounding'"):
         registry.get("groundig")

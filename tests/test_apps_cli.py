@@ -185,6 +185,13 @@ def test_route_names_a_previous_route_that_nobody_registered() -> None:
 # -- tasks ------------------------------------------------------------------------------------------------------------
 
 
+def test_tasks_can_be_switched_off_and_on() -> None:
+    assert conlora("tasks", "off", "caption", "--json").json == {"name": "caption", "on": False}
+    assert [t["name"] for t in conlora("tasks", "list", "--json").json["tasks"] if not t["on"]] == ["caption"]
+    assert conlora("tasks", "on", "caption").out == "caption is on\n"
+    assert "did you mean 'caption'?" in conlora("tasks", "off", "captions").error
+
+
 def test_tasks_list_and_show() -> None:
     listed = conlora("tasks", "list", "--json").json["tasks"]
     assert {task["name"] for task in listed} >= {"ocr", "grounding", "caption", "vqa"}
@@ -277,6 +284,9 @@ def test_threads_are_listed_shown_exported_and_deleted(tmp_path: Path) -> None:
     file = tmp_path / "thread.md"
     assert conlora("threads", "export", thread, "--output", file, "--json").json["file"] == str(file)
     assert "thanks!" in file.read_text()
+    assert conlora("threads", "rename", thread, "Manners", "--json").json == {"thread": thread, "title": "Manners"}
+    assert "Manners" in conlora("threads", "list", "--search", "thanks").out
+    assert conlora("threads", "list", "--search", "dog").out == "no conversation holds 'dog'\n"
     assert conlora("threads", "delete", thread, "--json").json == {"deleted": thread}
     assert conlora("threads", "list").out == "no conversations yet\n"
 

@@ -9,7 +9,7 @@ from task_folders import write_stack, write_task
 from turns import ScriptedRouter, Weather, make_agent, png, step
 
 from conlora_agent.agent import Agent
-from conlora_agent.core.errors import PictureError, TextError, UnknownName
+from conlora_agent.core.errors import BadInput, PictureError, TextError, UnknownName
 from conlora_agent.core.protocols import GenerateRequest
 from conlora_agent.core.types import Event, Finished, Planned, StepFinished, StepStarted, Token
 from conlora_agent.testing import FakeBackbone
@@ -190,6 +190,21 @@ def test_boxes_inside_a_region_are_given_on_the_whole_picture() -> None:
     assert result.steps[1].boxes[0].box == pytest.approx((0, 0, 0.52, 1), abs=0.01)
 
 
+def test_a_marked_region_is_what_the_message_is_about() -> None:
+    backbone = FakeBackbone({("*", "Read"): "EXIT", ("*", "Locate"): "0 0 99 99"})
+    agent = make_agent({"read": "ocr", "where": "grounding"}, backbone)
+    box = (0.5, 0.0, 1.0, 1.0)
+    first = agent.ask("read the whole picture", image=png((200, 100)), region=box)
+    assert first.steps[0].boxes[0].box == box
+    assert backbone.requests[-1].picture is not None
+    assert backbone.requests[-1].picture.size == (105, 100), "the region with its margin"
+    found = agent.ask("where is the door?", thread=first.thread, region=box)
+    assert found.steps[0].boxes[0].box[0] == pytest.approx(0.475, abs=0.01)
+    assert agent.threads.show(first.thread).turns[1].region == box
+    agent.ask("read the whole picture", thread=first.thread)
+    assert backbone.requests[-1].picture.size == (200, 100), "marked for one message only"
+
+
 @pytest.mark.parametrize(
     ("call", "error"),
     [
@@ -201,6 +216,8 @@ def test_boxes_inside_a_region_are_given_on_the_whole_picture() -> None:
         (lambda agent, thread: agent.ask("hi", image=b"hello", thread=thread), PictureError),
         (lambda agent, thread: agent.ask("hi", image=Path("nowhere.png"), thread=thread), PictureError),
         (lambda agent, thread: agent.ask("hi", thread="a b"), TextError),
+        (lambda agent, thread: agent.ask("hi", thread=thread, region=(0, 0, 1, 1)), BadInput),
+        (lambda agent, thread: agent.ask("hi", image=png(), thread=thread, region=(0.5, 0, 0.5, 1)), BadInput),
         (lambda agent, thread: agent.ask("hi", thread="x" * 65), TextError),
     ],
 )

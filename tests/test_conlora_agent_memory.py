@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from turns import make_agent, png
 
-from conlora_agent.core.errors import StorageError, ThreadBusy, UnknownName
+from conlora_agent.core.errors import StorageError, TextError, ThreadBusy, UnknownName
 from conlora_agent.core.types import StepStarted
 from conlora_agent.memory import leases as leases_module
 from conlora_agent.memory.database import Database
@@ -128,6 +128,24 @@ def test_threads_are_listed_shown_exported_and_deleted() -> None:
     agent.threads.delete("a")
     assert [t.id for t in agent.threads.list()] == ["b"]
     assert agent.state("a") == {}
+
+
+def test_threads_are_found_by_title_and_words_and_can_be_renamed() -> None:
+    agent = make_agent({"read": "ocr"}, FakeBackbone(default="QUIET Ocean"))
+    agent.ask("read the sign", image=png(), thread="a")
+    agent.ask("100% sure?", thread="b")
+    assert [t.id for t in agent.threads.search("ocean SIGN")] == ["a"]
+    assert [t.id for t in agent.threads.search("0% quiet")] == ["b"]
+    assert [t.id for t in agent.threads.search(" ")] == ["b", "a"]
+    assert agent.threads.search("ocr") == [], "only what was said is searched"
+    agent.threads.rename("a", "  My\nholiday ")
+    agent.ask("thanks", thread="a")
+    assert agent.threads.show("a").title == "My holiday"
+    assert [t.id for t in agent.threads.search("holiday")] == ["a"]
+    with pytest.raises(TextError, match="title"):
+        agent.threads.rename("a", " \n")
+    with pytest.raises(UnknownName):
+        agent.threads.rename("c", "Title")
 
 
 @pytest.mark.parametrize("call", ["show", "delete", "export"])

@@ -25,9 +25,9 @@ def list_tasks(ctx: typer.Context, as_json: JsonOption = False) -> None:
     terminal = terminal_of(ctx)
     settings = load_settings()
     with terminal.agent(settings) as agent:
-        tasks, broken = agent.tasks.all(), agent.tasks.problems()
+        tasks, broken, off = agent.tasks.all(), agent.tasks.problems(), agent.tasks.off()
     value = {
-        "tasks": [summary(task, settings.backbone) for task in tasks],
+        "tasks": [summary(task, settings.backbone) | {"on": task.name not in off} for task in tasks],
         "problems": {name: str(error) for name, error in broken.items()},
     }
     rows = [
@@ -35,6 +35,7 @@ def list_tasks(ctx: typer.Context, as_json: JsonOption = False) -> None:
         for task in tasks
     ]
     lines = [*table(["task", "output", "from", f"on {settings.backbone}", "what it does"], rows)]
+    lines += [f"{name} is switched off" for name in sorted(off)]
     lines += [f"{name} cannot be used: {error}" for name, error in broken.items()]
     terminal.emit(value, as_json, lines)
 
@@ -117,6 +118,25 @@ def remove(
             _confirm(f"remove the task {name!r} with its weights?")
         agent.tasks.remove(name)
     terminal.emit({"removed": name}, as_json, [f"removed {name}"])
+
+
+@app.command("on")
+def switch_on(ctx: typer.Context, name: NameArgument, as_json: JsonOption = False) -> None:
+    """Let the router choose a task again."""
+    _switch(ctx, name, as_json, on=True)
+
+
+@app.command("off")
+def switch_off(ctx: typer.Context, name: NameArgument, as_json: JsonOption = False) -> None:
+    """Keep the router from choosing a task; it still runs when it is asked for by name."""
+    _switch(ctx, name, as_json, on=False)
+
+
+def _switch(ctx: typer.Context, name: str, as_json: bool, *, on: bool) -> None:
+    terminal = terminal_of(ctx)
+    with terminal.agent(load_settings()) as agent:
+        agent.tasks.switch(name, on=on)
+    terminal.emit({"name": name, "on": on}, as_json, [f"{name} is {'on' if on else 'off'}"])
 
 
 @app.command("check")

@@ -23,13 +23,21 @@ class Format(StrEnum):
 
 
 @app.command("list")
-def list_threads(ctx: typer.Context, as_json: JsonOption = False) -> None:
+def list_threads(
+    ctx: typer.Context,
+    search: Annotated[str, typer.Option("--search", metavar="WORDS", help="Only those that hold all words.")] = "",
+    as_json: JsonOption = False,
+) -> None:
     """List the conversations, the latest first."""
     terminal = terminal_of(ctx)
     with terminal.agent(load_settings()) as agent:
-        threads = agent.threads.list()
+        threads = agent.threads.search(search)
     rows = [[t.id, str(t.turns), t.updated_at[:16].replace("T", " "), t.title] for t in threads]
-    lines = table(["thread", "turns", "last (UTC)", "title"], rows) if rows else ["no conversations yet"]
+    lines = (
+        table(["thread", "turns", "last (UTC)", "title"], rows)
+        if rows
+        else [f"no conversation holds {search!r}" if search else "no conversations yet"]
+    )
     terminal.emit({"threads": threads}, as_json, lines)
 
 
@@ -46,6 +54,20 @@ def show(ctx: typer.Context, thread: IdArgument, as_json: JsonOption = False) ->
         lines += [f"  {label(step)}" for step in turn.steps]
         lines.append(f"agent: {printable(turn.answer)}")
     terminal.emit(transcript, as_json, lines[1:])
+
+
+@app.command("rename")
+def rename(
+    ctx: typer.Context,
+    thread: IdArgument,
+    title: Annotated[str, typer.Argument(metavar="TITLE", help="What to call it.")],
+    as_json: JsonOption = False,
+) -> None:
+    """Give a conversation another title."""
+    terminal = terminal_of(ctx)
+    with terminal.agent(load_settings()) as agent:
+        agent.threads.rename(thread, title)
+    terminal.emit({"thread": thread, "title": title}, as_json, [f"renamed {thread}"])
 
 
 @app.command("delete")

@@ -267,6 +267,8 @@ class TurnRecord(Model):
     text: str
     image: str | None = None
     """Content hash of the picture that came with this turn."""
+    region: Box | None = None
+    """The part of the current picture that the user marked."""
     answer: str
     answer_confidence: float | None = None
     steps: tuple[Step, ...] = ()

@@ -46,12 +46,24 @@ class Transcript(Model):
 
 
 class ThreadStore:
-    """Reads and deletes threads."""
+    """Reads, finds, renames and deletes threads."""
 
     def __init__(self, database: Database, leases: Leases, pictures: PictureStore) -> None:
         self._database = database
         self._leases = leases
         self._pictures = pictures
+
+    def search(self, words: str) -> list[ThreadSummary]:
+        """The threads whose title or turns hold all `words`, in any order and case, the one used last first."""
+        with self._database.read() as connection:
+            rows = connection.execute(
+                "SELECT id, title || ' ' || coalesce((SELECT group_concat("
+                " json_extract(record, '$.text') || ' ' || json_extract(record, '$.answer'), ' ')"
+                " FROM turns WHERE thread = id), '') FROM threads"
+            ).fetchall()
+        wanted = words.casefold().split()
+        found = {thread for thread, said in rows if all(word in said.casefold() for word in wanted)}
+        return [summary for summary in self.list() if summary.id in found]
 
     def list(self) -> list[ThreadSummary]:
         """All threads, the one used last first."""
@@ -62,6 +74,14 @@ class ThreadStore:
             ).fetchall()
         names = ("id", "title", "turns", "created_at", "updated_at")
         return [ThreadSummary(**dict(zip(names, row, strict=True))) for row in rows]
+
+    def rename(self, thread: str, title: str) -> None:
+        """Give a thread another title, cut to 60 characters. Raises UnknownName, or TextError for an empty one."""
+        if not (words := _title(title)):
+            raise TextError("the title is empty", "write at least one word")
+        with self._database.write() as connection:
+            if connection.execute("UPDATE threads SET title = ? WHERE id = ?", (words, thread)).rowcount == 0:
+                raise self._unknown(thread, connection)
 
     def show(self, thread: str) -> Transcript:
         """One thread with all its turns. Raises UnknownName."""
@@ -123,7 +143,7 @@ def now() -> str:
 
 def append_turn(connection: sqlite3.Connection, thread: str, record: TurnRecord) -> None:
     """Add a turn at the end of `thread`, which is made by its first turn."""
-    title = " ".join(record.text.split())[:TITLE_CHARS] or "Picture"
+    title = _title(record.text) or "Picture"
     connection.execute(
         "INSERT INTO threads VALUES (?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET updated_at = excluded.updated_at",
         (thread, title, record.at, record.at),
@@ -132,6 +152,10 @@ def append_turn(connection: sqlite3.Connection, thread: str, record: TurnRecord)
         "INSERT INTO turns SELECT ?, coalesce(max(position) + 1, 0), ? FROM turns WHERE thread = ?",
         (thread, record.model_dump_json(), thread),
     )
+
+
+def _title(text: str) -> str:
+    return " ".join(text.split())[:TITLE_CHARS]
 
 
 def _markdown(transcript: Transcript) -> str:
