@@ -23,6 +23,7 @@ RESERVED = (CHAT, CLARIFY, "auto", "base")
 """Names that mean something else where a task's name is written."""
 
 Output = Literal["text", "boxes", "labels", "json"]
+Part = Literal["vision", "mid", "language"]
 
 
 def check_name(value: str) -> str:
@@ -60,6 +61,15 @@ def _hub_id(value: str) -> str:
     return value
 
 
+def _pattern(value: str) -> str:
+    try:
+        re.compile(value)
+    except re.error as error:
+        raise ValueError(f"is not a regular expression ({error})") from error
+    return value
+
+
+Pattern = Annotated[str, AfterValidator(_pattern)]
 Name = Annotated[str, AfterValidator(check_name)]
 Template = Annotated[str, Field(max_length=2000), AfterValidator(_template)]
 
@@ -83,6 +93,33 @@ class Probe(_Table):
     request: str = Field(min_length=1, max_length=2000)
     picture: Annotated[str, AfterValidator(_inside)] | None = None
     """A picture beside the manifest; by default a drawn one."""
+
+
+class Training(_Table):
+    """How `conlora tasks train` makes a stack: where its LoRAs go, how large they are, how long it learns."""
+
+    parts: tuple[Part, ...] = Field(default=("vision", "mid", "language"), min_length=1, strict=False)
+    """Which parts of the backbone get LoRAs."""
+    vision_layers: int | None = Field(default=None, ge=1)
+    """How many of the uppermost vision layers; by default what suits the backbone's family."""
+    modules: tuple[Pattern, ...] | None = Field(default=None, min_length=1, strict=False)
+    """Regular expressions of full module names, in place of the family's own."""
+    rank: int = Field(default=16, ge=1, le=512)
+    """Of the language model's LoRAs; vision and mid layer have half of it."""
+    alpha: int | None = Field(default=None, ge=1)
+    """Scale of the LoRAs; by default twice the rank."""
+    dropout: float = Field(default=0.0, ge=0.0, lt=1.0)
+    start: Name | None = None
+    """A task whose stack the training begins with; ranks and modules are then those of that stack."""
+    spelled: bool = False
+    """Answers are learned one character a token: for tasks that read what is written."""
+    rate: float = Field(default=8e-4, gt=0.0, le=1.0)
+    epochs: int = Field(default=20, ge=1)
+    """How often every row is seen, unless training stops early."""
+    batch: int = Field(default=16, ge=1)
+    """Rows a step learns from, however many fit into memory together."""
+    patience: int = Field(default=4, ge=1)
+    """Training stops after this many looks at the held-out rows without progress."""
 
 
 class Source(_Table):
@@ -119,6 +156,7 @@ class Manifest(_Table):
     prompts: Prompts
     probe: Probe | None = None
     """By default the first routing example on a drawn picture."""
+    training: Training = Training()
     backbones: dict[Name, Source] = Field(default_factory=dict)
     """Per backbone its stack. A backbone that is not listed runs the prompt alone."""
 
@@ -177,5 +215,11 @@ def _explain(error: ValidationError, where: str) -> ManifestError:
 
 
 def _keys_at(path: list[str]) -> list[str]:
-    tables: dict[str, Any] = {"": Manifest, "prompts": Prompts, "probe": Probe, "backbones": Source}
+    tables: dict[str, Any] = {
+        "": Manifest,
+        "prompts": Prompts,
+        "probe": Probe,
+        "training": Training,
+        "backbones": Source,
+    }
     return list(tables[path[0] if path else ""].model_fields)

@@ -1,4 +1,4 @@
-"""Writes the beginning of a task: a commented manifest and an empty list of examples.
+"""Writes the beginning of a task: a commented manifest, an empty list of examples and a dataset card.
 
 With eight examples it can be added as it is: a prompt-only task, which works on every backbone without training.
 """
@@ -32,9 +32,56 @@ max_new_tokens = 96
 picture = "{{request}}"
 # region = "{{request}}"
 
-# A trained stack of LoRAs for a backbone (PEFT safetensors with a stack.json). Without a table: the prompt alone.
+# What a stack is asked when it is first loaded, to see whether it answers in its kind; by default the first example.
+# [probe]
+# request = "..."
+# picture = "probe.png"
+
+# How `conlora tasks train` makes a stack; these are the defaults.
+# [training]
+# parts = ["vision", "mid", "language"]
+# vision_layers = 2          # the uppermost ones; by default what suits the backbone
+# rank = 16
+# rate = 0.0008
+# epochs = 20                # at most: training stops when the held-out rows no longer improve
+# batch = 16                 # rows a step learns from
+# start = "ocr"              # begin with the stack of a task that does something alike
+# spelled = true             # for reading: answers are learned one character at a time
+
+# A trained stack of LoRAs for a backbone (PEFT safetensors with a stack.json); `tasks train` writes this table.
+# Without it: the prompt alone.
 # [backbones.nano]
 # weights = "nano"
+"""
+CARD = "DATASET.md"
+CARD_TEMPLATE = """\
+# {title}: the data
+
+Fill this in before you pass the task on; it travels with it.
+
+* What the pictures show, and where they come from:
+* Who wrote the answers, and how they were checked:
+* Licence, and whether people or private papers are on the pictures:
+* What it should not be used for:
+
+## Format
+
+`conlora tasks train {name} --data DATA.jsonl` takes one JSON object a line. Pictures are named relative to the file;
+`request` (or `question`) is what a user would say, and may be left out where the task's prompt says it all. A tenth of
+the rows is held out to measure on, whole pictures at a time; `--validation FILE` gives rows of your own for that.
+
+| output in task.toml | row |
+|---|---|
+| `text` | `{{"image": "a.png", "request": "what is the total?", "answer": "12.50"}}` |
+| `boxes` | `{{"image": "a.png", "request": "the red car", "boxes": [[0.1, 0.2, 0.5, 0.6]]}}`; `[]`: it is not there |
+| `labels` | `{{"image": "a.png", "request": "what is wrong?", "labels": ["rust", "mildew"]}}` |
+| `json` | `{{"image": "a.png", "request": "read the receipt", "json": {{"total": 12.5}}}}` |
+
+A box is `[x0, y0, x1, y1]`, each 0..1 of the upright picture's width and height.
+
+`examples.jsonl` is something else: it teaches the router how users ask, at least eight lines of
+`{{"text": "...", "has_image": true, "previous": []}}`. `previous` lists the routes of the turns before and `has_image`
+says whether a picture is there; both may be left out.
 """
 
 
@@ -44,7 +91,7 @@ def write_scaffold(name: str, folder: Path) -> Path:
         check_name(name)
     except ValueError as error:
         raise BadInput(f"the name {name!r} {error}", "choose another name") from error
-    text = TEMPLATE.format(name=name, title=name.replace("_", " ").capitalize(), folder=folder.name)
+    title = name.replace("_", " ").capitalize()
     if folder.exists():
         raise BadInput(f"{folder} exists already", "name a folder that does not exist yet: --dir FOLDER")
     try:
@@ -52,7 +99,9 @@ def write_scaffold(name: str, folder: Path) -> Path:
         with tempfile.TemporaryDirectory(prefix=".", dir=folder.parent) as staged:
             work = Path(staged) / folder.name
             work.mkdir()
-            (work / MANIFEST).write_text(text, encoding="utf-8")
+            manifest = TEMPLATE.format(name=name, title=title, folder=folder.name)
+            (work / MANIFEST).write_text(manifest, encoding="utf-8")
+            (work / CARD).write_text(CARD_TEMPLATE.format(name=name, title=title), encoding="utf-8")
             (work / EXAMPLES).touch()
             os.replace(work, folder)
     except OSError as error:

@@ -114,3 +114,9 @@ def size(count: int) -> str:
             return f"{amount:.0f} {unit}"
         amount /= 1000
     return f"{amount:.1f} GB"
+
+
+def sparkline(values: Sequence[float]) -> str:
+    """A curve in one line of text, highest to lowest over eight heights."""
+    low, high = min(values), max(values)
+    return "".join("▁▂▃▄▅▆▇█"[round(7 * (value - low) / (high - low or 1.0))] for value in values)

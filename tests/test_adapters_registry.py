@@ -280,7 +280,7 @@ def test_check_names_weights_and_overlaps(registry: TaskRegistry, tmp_path: Path
 
 def test_a_scaffold_plus_eight_examples_adds_unchanged(registry: TaskRegistry, tmp_path: Path) -> None:
     folder = registry.new("plant_health", tmp_path / "work" / "plants")
-    assert sorted(path.name for path in folder.iterdir()) == ["examples.jsonl", "task.toml"]
+    assert sorted(path.name for path in folder.iterdir()) == ["DATASET.md", "examples.jsonl", "task.toml"]
     assert "has 0 routing examples, at least 8" in refused(registry, folder)
     (folder / "examples.jsonl").write_text("".join(f'{{"text": "is plant {i} ill?"}}\n' for i in range(8)))
     task = registry.add(folder)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from apps.cli.common import JsonOption, load_settings, terminal_of
+from apps.cli.train import train
 from apps.render import table
 from conlora_agent.core.errors import BadInput, ManifestError, WeightsError
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from adapters.task import Task
 
 app = typer.Typer(help="List, make, add, remove and check tasks.")
+app.command("train")(train)
 NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="Name of the task.")]
 
 
@@ -73,7 +75,7 @@ def new(
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Write the beginning of a task: a manifest to fill in, and a place for routing examples."""
+    """Write the beginning of a task: a manifest to fill in, a place for routing examples, a card for the data."""
     terminal = terminal_of(ctx)
     with terminal.agent(load_settings()) as agent:
         made = agent.tasks.new(name, folder)

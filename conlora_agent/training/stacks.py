@@ -25,7 +25,7 @@ from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
 from adapters.exercise import Exercise
 from conlora_agent.backbone.nano.processing import invocation_ids, prefix_ids
-from conlora_agent.core.types import Message
+from conlora_agent.core.types import Box, Message
 from conlora_agent.prompts import SYSTEM
 from conlora_agent.training.optimise import MasterAdamW
 from conlora_agent.training.vision import log
@@ -57,11 +57,13 @@ class StackRun:
 class TeacherBatch:
     """Pictures of one canvas with tokenised instructions and answers, behind one shared history."""
 
-    pixels: Tensor
-    """(batch, 3, H, W) uint8"""
+    pixels: Tensor | None
+    """(batch, 3, H, W) uint8; None where the task sees no picture"""
     history: list[int]
     prompts: list[list[int]]
     answers: list[list[int]]
+    places: list[Box] | None = None
+    """Where each picture lies on its canvas; the whole of it by default."""
 
 
 class Exercises(IterableDataset[TeacherBatch]):
@@ -98,7 +100,7 @@ class Exercises(IterableDataset[TeacherBatch]):
             torch.from_numpy(pixels),
             prefix_ids(self.tokenizer, random_history(rng)),
             [invocation_ids(self.tokenizer, e.request, True) for e in made],
-            [answer_ids(self.tokenizer, e) for e in made],
+            [answer_ids(self.tokenizer, e.answer, e.spelled) for e in made],
         )
 
 
@@ -128,27 +130,23 @@ def random_history(rng: random.Random) -> list[Message]:
     return history
 
 
-def answer_ids(tokenizer: Any, exercise: Exercise) -> list[int]:
-    """Ids the model should produce, the end mark included."""
-    if exercise.spelled:
-        ids = [tokenizer.encode(char, add_special_tokens=False) for char in exercise.answer]
+def answer_ids(tokenizer: Any, text: str, spelled: bool) -> list[int]:
+    """Ids the model should produce, the end mark included. `spelled`: one character a token."""
+    if spelled:
+        ids = [tokenizer.encode(char, add_special_tokens=False) for char in text]
         answer = [i for piece in ids for i in piece]
     else:
-        answer = tokenizer.encode(exercise.answer, add_special_tokens=False, split_special_tokens=True)
+        answer = tokenizer.encode(text, add_special_tokens=False, split_special_tokens=True)
     return [*answer, tokenizer.convert_tokens_to_ids(END)]
 
 
 def answer_loss(model: Any, batch: TeacherBatch, device: str) -> Tensor:
     """Mean cross-entropy of the answers' tokens. `model` is the PeftModel with the stack active."""
     nano = model.base_model.model
-    pixels = batch.pixels.to(device).to(nano.dtype) / 255
-    with torch.no_grad():
-        low = nano.vision.low(pixels)
-    visual, _ = nano.visual_tokens(low=low)
     embed = nano.get_input_embeddings()
     rows, targets = [], []
-    for tokens, prompt, answer in zip(visual, batch.prompts, batch.answers, strict=True):
-        words = embed(torch.tensor(prompt[1:] + answer[:-1], device=device))
+    for tokens, prompt, answer in zip(_seen(nano, batch, device), batch.prompts, batch.answers, strict=True):
+        words = embed(torch.tensor((prompt[1:] if len(tokens) else prompt) + answer[:-1], device=device))
         rows.append(torch.cat([tokens.to(words.dtype), words]))
         targets.append(torch.tensor([-100] * (len(rows[-1]) - len(answer)) + answer, device=device))
     history = _history(model, nano, batch.history, device)
@@ -158,6 +156,16 @@ def answer_loss(model: Any, batch: TeacherBatch, device: str) -> Tensor:
         some = order[start : start + ROWS_TOGETHER]
         total = total + _summed_loss(nano, history, [rows[k] for k in some], [targets[k] for k in some])
     return total / sum(map(len, batch.answers))
+
+
+def _seen(nano: Any, batch: TeacherBatch, device: str) -> list[Tensor]:
+    """Visual tokens of each row, which take the place of its first id; none of any where there are no pictures."""
+    if batch.pixels is None:
+        return [torch.zeros(0, nano.config.text_config.hidden_size, device=device) for _ in batch.prompts]
+    with torch.no_grad():
+        low = nano.vision.low(batch.pixels.to(device).to(nano.dtype) / 255)
+    tokens: list[Tensor] = nano.visual_tokens(low=low, places=batch.places)[0]
+    return tokens
 
 
 def _history(model: Any, nano: Any, ids: list[int], device: str) -> Any:

@@ -1,0 +1,117 @@
+"""A backbone that a stack can be trained on: which LoRAs it gets, and how wrong it is about some lessons.
+
+`learner_for` makes one from a loaded backbone; a family joins by giving a class here that keeps the protocol. Not
+covered here: the loop around it (user.py).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor
+
+from adapters.manifest import Training
+from conlora_agent.backbone.local import LocalBackbone, Recent
+from conlora_agent.backbone.nano.processing import invocation_ids, pixels_of, prefix_ids
+from conlora_agent.core.errors import ManifestError
+from conlora_agent.core.protocols import Backbone
+from conlora_agent.core.types import Box, Message
+from conlora_agent.training.lessons import Lesson
+from conlora_agent.training.lora import NANO_PLACES, lora_config
+from conlora_agent.training.stacks import TeacherBatch, answer_ids, answer_loss
+
+OpenPicture = Callable[[Lesson], Any]
+Canvas = tuple[Tensor, Box]
+"""Pixels (1, 3, H, W) uint8 of a picture on its canvas, and where it lies there."""
+CANVASES_KEPT = 1024
+"""0.2 MB each."""
+
+
+class Learner(Protocol):
+    """A frozen backbone with one stack that learns."""
+
+    model: Any
+    """The PeftModel; what requires a gradient is the stack."""
+
+    def loss(self, lessons: Sequence[Lesson], history: Sequence[Message]) -> tuple[Tensor, int]:
+        """Cross-entropy summed over the tokens of the answers, and how many tokens that is."""
+
+
+def learner_for(
+    backbone: Backbone, task: str, training: Training, start: Path | None, open_picture: OpenPicture, device: str
+) -> Learner:
+    """The learner for a loaded backbone. `start`: folder of a stack to begin with.
+
+    Raises ManifestError when stacks for this backbone are not trained here.
+    """
+    if isinstance(backbone, LocalBackbone):
+        return NanoLearner(backbone, task, training, start, open_picture, device)
+    raise ManifestError(f"stacks for {backbone.name!r} cannot be trained here", "choose --backbone nano")
+
+
+class NanoLearner:
+    """`nano` and its tiny likenesses. The low vision layers are frozen: each picture goes through them as it comes."""
+
+    def __init__(
+        self,
+        backbone: LocalBackbone,
+        task: str,
+        training: Training,
+        start: Path | None,
+        open_picture: OpenPicture,
+        device: str = "cpu",
+    ) -> None:
+        self._tokenizer, self._open, self._device = backbone.tokenizer, open_picture, device
+        self._spelled, self._box_range = training.spelled, backbone.box_range
+        self._area = backbone.model.config.canvas_area
+        self._canvases: Recent[Path, Canvas] = Recent(CANVASES_KEPT)
+        base = backbone.model.to(device).requires_grad_(False)
+        self.model = _with_stack(base, task, training, start).to(base.dtype)
+
+    def loss(self, lessons: Sequence[Lesson], history: Sequence[Message]) -> tuple[Tensor, int]:
+        """See Learner. Pictures that share a canvas go through the model together."""
+        prefix = prefix_ids(self._tokenizer, history)
+        groups: dict[tuple[int, ...], list[tuple[Lesson, Canvas | None]]] = {}
+        for lesson in lessons:
+            canvas = self._canvas(lesson)
+            groups.setdefault(tuple(canvas[0].shape) if canvas else (), []).append((lesson, canvas))
+        total, count = torch.zeros((), device=self._device), 0
+        for group in groups.values():
+            batch = self._batch(prefix, group)
+            tokens = sum(map(len, batch.answers))
+            total, count = total + answer_loss(self.model, batch, self._device) * tokens, count + tokens
+        return total, count
+
+    def _canvas(self, lesson: Lesson) -> Canvas | None:
+        """The picture as the model sees it, remembered for the next epoch: decoding a photograph takes longer."""
+        if lesson.picture is None:
+            return None
+        found = self._canvases.get(lesson.picture)
+        if found is None:
+            pixels, place = pixels_of(self._open(lesson), self._area)
+            found = (pixels.mul(255).round().to(torch.uint8), place)
+            self._canvases.put(lesson.picture, found)
+        return found
+
+    def _batch(self, prefix: list[int], group: list[tuple[Lesson, Canvas | None]]) -> TeacherBatch:
+        canvases = [canvas for _, canvas in group if canvas is not None]
+        return TeacherBatch(
+            torch.cat([pixels for pixels, _ in canvases]) if canvases else None,
+            prefix,
+            [invocation_ids(self._tokenizer, lesson.instruction, lesson.picture is not None) for lesson, _ in group],
+            [answer_ids(self._tokenizer, lesson.written(self._box_range), self._spelled) for lesson, _ in group],
+            [place for _, place in canvases],
+        )
+
+
+def _with_stack(base: Any, task: str, training: Training, start: Path | None) -> Any:
+    from peft import PeftModel, get_peft_model
+
+    if start is not None:
+        return PeftModel.from_pretrained(
+            base, start, adapter_name=task, is_trainable=True, autocast_adapter_dtype=False
+        )
+    return get_peft_model(base, lora_config(NANO_PLACES, training), adapter_name=task, autocast_adapter_dtype=False)
