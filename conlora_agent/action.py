@@ -36,6 +36,8 @@ def act(run: StepRun) -> Outcome:
         return failed(run, error, tool_args=plain(arguments))
     step = run.step(
         text=result.text,
+        boxes=result.regions,
+        image=run.focus.picture if tool.needs_image else None,
         tool_args=plain(arguments),
         tool_result=plain(result.value),
         source=result.source,

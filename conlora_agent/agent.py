@@ -53,14 +53,14 @@ class Agent:
     ) -> None:
         """`on_progress` is handed to the backbone's first-use assembly. Raises SettingsError."""
         self.settings = settings or Settings.load()
-        self.tools = tools or _default_tools(self.settings)
-        self.tasks = tasks or _default_tasks(self.settings, self.tools)
-        self.models = Models(self.settings, backbone, on_progress)
         self._database = Database(self.settings.home / DATABASE)
         self._leases = Leases(self._database)
         self.pictures = PictureStore(
             self._database, self.settings.home / PICTURES, max_pixels=self.settings.max_picture_pixels
         )
+        self.tools = tools or _default_tools(self.settings, self.pictures)
+        self.tasks = tasks or _default_tasks(self.settings, self.tools)
+        self.models = Models(self.settings, backbone, on_progress)
         self.threads = ThreadStore(self._database, self._leases, self.pictures)
         self._router = router
         self._fitted_for: tuple[Route, ...] | None = None
@@ -236,11 +236,15 @@ def _result(thread: str, state: TurnState) -> TurnResult:
     )
 
 
-def _default_tools(settings: Settings) -> ToolRegistry:
+def _default_tools(settings: Settings, pictures: PictureStore) -> ToolRegistry:
     from tools.registry import default_tools
 
     return default_tools(
-        timeout_s=settings.http_timeout_s, offline=settings.offline, wikipedia_url=settings.wikipedia_url
+        settings.providers(),
+        timeout_s=settings.http_timeout_s,
+        offline=settings.offline,
+        allowed_origins=settings.allowed_origins,
+        pictures=pictures,
     )
 
 

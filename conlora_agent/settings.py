@@ -6,6 +6,7 @@ that is said where it is used.
 
 from __future__ import annotations
 
+import dataclasses
 import difflib
 import os
 import tomllib
@@ -14,9 +15,10 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self, TypeVar
 
 import platformdirs
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
 
 from conlora_agent.core.errors import SettingsError
+from tools.providers import Providers
 
 PREFIX = "CONLORA_"
 FILE = "config.toml"
@@ -28,6 +30,8 @@ def _absolute(path: Path) -> Path:
 
 S = TypeVar("S", bound="Settings")
 Folder = Annotated[Path, AfterValidator(_absolute)]
+Url = Annotated[str, Field(pattern=r"^https?://[^\s/]+(/\S*)?$")]
+Urls = Annotated[tuple[Url, ...], BeforeValidator(lambda value: value.split(",") if isinstance(value, str) else value)]
 
 
 class Settings(BaseModel):
@@ -52,7 +56,24 @@ class Settings(BaseModel):
     offline: bool = False
     """Never open a connection; tools that need one say so."""
     http_timeout_s: float = Field(default=10.0, gt=0.0)
-    wikipedia_url: str = Field(default="https://en.wikipedia.org", pattern=r"^https?://\S+$")
+    allowed_origins: Urls = ()
+    """Servers that tools may reach although their addresses are not public, such as "http://127.0.0.1:8080"."""
+    wikipedia_url: Url = Providers.wikipedia_url
+    wikidata_url: Url = Providers.wikidata_url
+    weather_url: Url = Providers.weather_url
+    weather_fallback_url: Url = Providers.weather_fallback_url
+    geocoding_url: Url = Providers.geocoding_url
+    currency_url: Url = Providers.currency_url
+    currency_fallback_url: Url = Providers.currency_fallback_url
+    dictionary_url: Url = Providers.dictionary_url
+    dictionary_fallback_url: Url = Providers.dictionary_fallback_url
+    duckduckgo_url: Url = Providers.duckduckgo_url
+    instant_answers_url: Url = Providers.instant_answers_url
+    brave_url: Url = Providers.brave_url
+    brave_key: SecretStr | None = None
+    """Key of Brave's Search API, which is then asked before DuckDuckGo."""
+    searxng_url: Url | None = None
+    """A SearXNG of one's own, which is then asked first."""
     threads: int | None = Field(default=None, ge=1)
     """CPU threads of the backbone; None leaves the choice to torch."""
 
@@ -67,6 +88,12 @@ class Settings(BaseModel):
         variables = _from_environment(os.environ if environ is None else environ, cls.model_fields)
         base = _validated(cls, {k: v for k, v in {**variables, **given}.items() if k == "home"})
         return _validated(cls, {**_from_file(base.home / FILE, cls.model_fields), **variables, **given})
+
+    def providers(self) -> Providers:
+        """Where the tools get their answers."""
+        given = {item.name: getattr(self, item.name) for item in dataclasses.fields(Providers)}
+        key = self.brave_key.get_secret_value() if self.brave_key else None
+        return Providers(**{**given, "brave_key": key})
 
 
 def _from_environment(environ: Mapping[str, str], known: Iterable[str]) -> dict[str, str]:

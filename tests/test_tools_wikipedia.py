@@ -11,6 +11,7 @@ from conlora_agent.core.errors import ToolError, ToolUnavailable
 from conlora_agent.core.types import Focus, PictureReferent, TextReferent, ValueReferent
 from tools.base import MissingArgument, ToolContext
 from tools.http import HttpClient
+from tools.providers import Providers
 from tools.registry import default_tools
 from tools.topics import is_anaphoric, topic_of
 from tools.wikipedia import MAX_TEXT, Wikipedia, shorten
@@ -122,12 +123,14 @@ def test_offline_is_unavailable_and_check_says_so() -> None:
 
 
 def test_check_asks_the_configured_server(httpserver: HTTPServer) -> None:
-    tools = default_tools(wikipedia_url=httpserver.url_for("").rstrip("/"))
+    tools = default_tools(Providers(wikipedia_url=httpserver.url_for("").rstrip("/")))
     serve_search(httpserver, "Earth")
     assert tools.check("wikipedia") == []
     httpserver.clear()
     httpserver.expect_request("/w/api.php").respond_with_data("no", status=403)
-    assert tools.check("wikipedia") == ["localhost refused the request (403); check the address in the settings"]
+    assert tools.check("wikipedia") == [
+        "localhost refused the request (403); check its key and address in the settings"
+    ]
 
 
 # -- topics -----------------------------------------------------------------------------------------------------------
@@ -195,7 +198,7 @@ ANAPHORIC = [
 @pytest.mark.parametrize("request_", ANAPHORIC)
 def test_pronouns_stand_for_the_text_read_before(request_: str, wikipedia: Wikipedia) -> None:
     cover = ToolContext(Focus(referents=(PictureReferent(image="a"), TextReferent(text="PRIDE AND\n PREJUDICE"))))
-    assert wikipedia.arguments(request_, cover) == {"topic": "PRIDE AND PREJUDICE"}
+    assert wikipedia.arguments(request_, cover)["topic"] == "PRIDE AND PREJUDICE"
     with pytest.raises(MissingArgument, match="What should I look up"):
         wikipedia.arguments(request_, ToolContext())
 
@@ -204,12 +207,16 @@ def test_pronouns_stand_for_the_article_looked_up_last(wikipedia: Wikipedia) -> 
     last = ValueReferent(route="wikipedia", arguments={"topic": "ada"}, value={"title": "Ada Lovelace"})
     sum_ = ValueReferent(route="calculator", arguments={"expression": "1+1"}, value={"result": "2"})
     context = ToolContext(Focus(referents=(TextReferent(text="OLD SIGN"), last, sum_)))
-    assert wikipedia.arguments("when was she born?", context) == {"topic": "Ada Lovelace"}
-    assert wikipedia.arguments("who wrote it?", ToolContext(context.focus, used=("DUNE",))) == {"topic": "DUNE"}
+    assert wikipedia.arguments("when was she born?", context) == {"topic": "Ada Lovelace", "fact": "born"}
+    assert wikipedia.arguments("who wrote it?", ToolContext(context.focus, used=("DUNE",))) == {
+        "topic": "DUNE",
+        "fact": "author",
+    }
 
 
 def test_a_reply_completes_the_question(wikipedia: Wikipedia) -> None:
-    assert wikipedia.arguments("who wrote it?", ToolContext(answers={"topic": "Dune"})) == {"topic": "Dune"}
+    context = ToolContext(answers={"topic": "Dune"})
+    assert wikipedia.arguments("tell me about it", context) == {"topic": "Dune"}
 
 
 def test_long_texts_stay_within_the_schema(wikipedia: Wikipedia) -> None:

@@ -16,7 +16,7 @@ from typing import Any, Generic, TypeVar
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from conlora_agent.core.errors import BadInput, DataError
-from conlora_agent.core.types import Example, Focus, Route, TextReferent, ValueReferent
+from conlora_agent.core.types import Example, Focus, Region, Route, TextReferent, ValueReferent
 
 EXAMPLES = Path(__file__).parent / "examples"
 
@@ -70,11 +70,13 @@ class ToolContext:
 
 @dataclass(frozen=True)
 class ToolResult:
-    """What a call gave: `value` after the tool's result schema, `text` to show as it is, `source` a link or None."""
+    """What a call gave: `value` after the tool's result schema, `text` to show as it is, `source` a link or None,
+    `regions` of the picture it is about."""
 
     value: dict[str, Any]
     text: str
     source: str | None = None
+    regions: tuple[Region, ...] = ()
 
 
 Args = TypeVar("Args", bound=BaseModel)
@@ -88,6 +90,8 @@ class Tool(ABC, Generic[Args]):
     description: str
     args_model: type[Args]
     result_model: type[BaseModel]
+    needs_image: bool = False
+    """Whether it works on the current picture; its argument `image` then names it."""
 
     @abstractmethod
     def arguments(self, request: str, context: ToolContext) -> dict[str, Any]:
@@ -117,7 +121,12 @@ class Tool(ABC, Generic[Args]):
     def route(self) -> Route:
         """How the router sees this tool."""
         return Route(
-            name=self.name, kind="tool", title=self.title, description=self.description, examples=self.examples
+            name=self.name,
+            kind="tool",
+            title=self.title,
+            description=self.description,
+            needs_image=self.needs_image,
+            examples=self.examples,
         )
 
 

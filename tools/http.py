@@ -1,20 +1,19 @@
 """Polite, bounded GET requests for tools: one time budget, one size limit, retries, and public addresses only.
 
-Redirects are followed by hand, so that every hop is checked: http or https, no private, loopback, link-local or
-metadata address unless its origin was trusted in the settings. Every failure becomes one line: ToolUnavailable where
-another try may help (offline, timeout, 429, 5xx), ToolError otherwise. Not covered here: requests that change
-something, caching, and pinning the address between the check and the connection.
+Redirects are followed by hand, so that every hop is checked (`addresses.py`) and no key leaves its own origin. Every
+failure becomes one line: ToolUnavailable where another try may help (offline, timeout, 429, 5xx), ToolError otherwise.
+A server that keeps failing, or asks for time, is left alone (`breaker.py`); an answer kept from before is then given
+with its age. Not covered here: requests that change something.
 """
 
 from __future__ import annotations
 
-import ipaddress
 import json
-import socket
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
@@ -22,14 +21,22 @@ from typing import Any
 import httpx
 
 from conlora_agent.core.errors import ToolError, ToolUnavailable
+from tools.addresses import PinnedTransport, Resolve, UnknownHost, addresses, origin, require_web
+from tools.breaker import Breaker
+from tools.cache import Cache
 
 MAX_BYTES = 2_000_000
 MAX_REDIRECTS = 5
 ATTEMPTS = 3
 BACKOFF_S = 0.3
+MAX_AGE = timedelta(minutes=10)
+"""Answers younger than this are not asked for again."""
+MAX_STALE = timedelta(days=1)
+"""Answers younger than this are given, with their age, when there is no newer one."""
 RETRIED = frozenset({429, 500, 502, 503, 504})
 
-Params = Mapping[str, str | int]
+Params = Mapping[str, str | int | float]
+Now = Callable[[], datetime]
 
 
 class NotFound(ToolError):
@@ -46,11 +53,13 @@ class _Again(Exception):
 
 @dataclass(frozen=True)
 class Response:
-    """What a GET gave. `url` is where it was found after redirects."""
+    """What a GET gave, and when. `url` is where it was found after redirects; `stale` says why it is an old answer."""
 
     url: str
     content: bytes
     content_type: str
+    at: datetime
+    stale: str | None = None
 
     def json(self) -> Any:
         """The body as JSON. Raises ToolError when it is not."""
@@ -59,6 +68,27 @@ class Response:
         except ValueError as error:
             problem = f"{httpx.URL(self.url).host} answered with something that is not JSON"
             raise ToolError(problem, "check the address in the settings") from error
+
+    @property
+    def time(self) -> str:
+        """When it was fetched, ISO 8601 in UTC."""
+        return self.at.isoformat(timespec="seconds")
+
+    @property
+    def caution(self) -> str:
+        """What to add to an answer made from this one: empty, or how old it is and why there is no newer one."""
+        return f" (As of {self.at:%d %B %Y, %H:%M} UTC: {self.stale}.)" if self.stale else ""
+
+
+@dataclass(frozen=True)
+class _Request:
+    url: httpx.URL
+    headers: Mapping[str, str] = field(default_factory=dict)
+    accept: tuple[str, ...] = ()
+
+    @property
+    def key(self) -> tuple[str, tuple[str, ...]]:
+        return str(self.url), self.accept
 
 
 class HttpClient:
@@ -76,78 +106,123 @@ class HttpClient:
         trusted: Iterable[str] = (),
         max_bytes: int = MAX_BYTES,
         transport: httpx.BaseTransport | None = None,
-        resolve: Callable[[str], list[str]] | None = None,
+        resolve: Resolve | None = None,
         sleep: Callable[[float], None] = time.sleep,
+        now: Now | None = None,
+        breaker: Breaker | None = None,
     ) -> None:
         self._timeout_s = timeout_s
         self._offline = offline
-        self._trusted = frozenset(_origin(httpx.URL(url)) for url in trusted)
+        self._trusted = frozenset(origin(httpx.URL(url)) for url in trusted)
         self._max_bytes = max_bytes
         self._transport = transport
         self._resolve = resolve or addresses
         self._sleep = sleep
+        self._now: Now = now or (lambda: datetime.now(UTC))
+        self._breaker = breaker or Breaker()
+        self._cache: Cache[Response] = Cache()
 
     def get_json(self, url: str, params: Params | None = None) -> Any:
-        """The JSON found at `url`. Raises NotFound, ToolError, ToolUnavailable."""
+        """The JSON found at `url`, as `get` finds it."""
         return self.get(url, params).json()
 
-    def get(self, url: str, params: Params | None = None) -> Response:
-        """The answer at `url`, after redirects and retries. Raises NotFound, ToolError, ToolUnavailable."""
-        target = httpx.URL(url, params=params) if params else httpx.URL(url)
+    def get(
+        self,
+        url: str,
+        params: Params | None = None,
+        *,
+        headers: Mapping[str, str] | None = None,
+        accept: Iterable[str] = (),
+        max_age: timedelta | None = MAX_AGE,
+    ) -> Response:
+        """The answer at `url`, after redirects and retries, or one kept from before that is younger than `max_age`;
+        with None nothing kept is ever given.
+
+        `headers` go to the origin of `url` only. `accept`: beginnings of the content types to take, empty for any.
+        Raises NotFound, ToolError, ToolUnavailable.
+        """
+        request = _Request(_parsed(url, params), headers or {}, tuple(accept))
+        kept = None if max_age is None else self._cache.get(request.key)
+        if kept is not None and max_age is not None and self._now() - kept.at < max_age:
+            return kept
+        try:
+            got = self._fetch(request)
+        except ToolUnavailable as error:
+            if kept is None or self._now() - kept.at > MAX_STALE:
+                raise
+            return replace(kept, stale=error.problem)
+        self._cache.put(request.key, got)
+        return got
+
+    def _fetch(self, request: _Request) -> Response:
+        host = request.url.host
         if self._offline:
-            raise ToolUnavailable(f"{target.host} is not asked while working offline", "turn the setting offline off")
+            raise ToolUnavailable(f"{host} is not asked while working offline", "turn the setting offline off")
         deadline = time.monotonic() + self._timeout_s
+        self._wait_for(host, deadline)
+        try:
+            got = self._try(request, deadline)
+        except ToolUnavailable:
+            self._breaker.failed(host)
+            raise
+        self._breaker.succeeded(host)
+        return got
+
+    def _wait_for(self, host: str, deadline: float) -> None:
+        wait_s = self._breaker.wait_s(host)
+        if time.monotonic() + wait_s >= deadline:
+            raise ToolUnavailable(f"{host} is left alone for another {wait_s:.0f} s", "try again later")
+        if wait_s:
+            self._sleep(wait_s)
+
+    def _try(self, request: _Request, deadline: float) -> Response:
         for attempt in range(1, ATTEMPTS + 1):
             try:
-                return self._follow(target, deadline)
+                return self._follow(request, deadline)
             except _Again as again:
                 wait_s = again.wait_s if again.wait_s is not None else BACKOFF_S * 2 ** (attempt - 1)
+                if again.wait_s is not None:
+                    self._breaker.hold(request.url.host, again.wait_s)
                 if attempt == ATTEMPTS or time.monotonic() + wait_s >= deadline:
                     raise again.error from again.__cause__
                 self._sleep(wait_s)
         raise AssertionError("unreachable")
 
-    def _follow(self, url: httpx.URL, deadline: float) -> Response:
-        with httpx.Client(transport=self._transport, headers={"User-Agent": user_agent()}) as client:
+    def _follow(self, request: _Request, deadline: float) -> Response:
+        inner, url = self._transport or httpx.HTTPTransport(), request.url
+        transport = PinnedTransport(inner, self._resolve, self._trusted)
+        with httpx.Client(transport=transport, headers={"User-Agent": user_agent()}) as client:
             for _ in range(MAX_REDIRECTS + 1):
-                self._check_address(url)
-                with _one_line_errors(url, self._timeout_s), client.stream("GET", url, timeout=_left(deadline)) as got:
+                require_web(url)
+                own = request.headers if origin(url) == origin(request.url) else {}
+                with (
+                    _one_line_errors(url, self._timeout_s),
+                    client.stream("GET", url, headers=own, timeout=_left(deadline)) as got,
+                ):
                     if not got.has_redirect_location:
                         _check_status(got)
-                        return Response(str(url), self._read(got, deadline), got.headers.get("Content-Type", ""))
+                        return self._read(got, request.accept, deadline)
                     url = url.join(got.headers["Location"])
         raise ToolError(f"{url.host} redirects more than {MAX_REDIRECTS} times", "check the address")
 
-    def _check_address(self, url: httpx.URL) -> None:
-        if url.scheme not in ("http", "https") or not url.host:
-            raise ToolError(f"{url.scheme or 'no'} addresses are not fetched", "use an http or https address")
-        if _origin(url) in self._trusted:
-            return
-        try:
-            found = self._resolve(url.host)
-        except OSError as error:
-            problem = f"the address of {url.host} cannot be found"
-            raise _Again(ToolUnavailable(problem, "check the network connection")) from error
-        if not found or not all(ipaddress.ip_address(address).is_global for address in found):
-            raise ToolError(f"{url.host} is not a public address", "only public addresses are fetched")
-
-    def _read(self, response: httpx.Response, deadline: float) -> bytes:
+    def _read(self, response: httpx.Response, accept: tuple[str, ...], deadline: float) -> Response:
+        host, content_type = response.url.host, response.headers.get("Content-Type", "")
+        if accept and not content_type.lower().startswith(accept):
+            raise ToolError(f"{host} answered with {content_type or 'an unknown type'}", "ask for a page of text")
         parts: list[bytes] = []
         size = 0
         for part in response.iter_bytes():
             size += len(part)
             if size > self._max_bytes:
-                problem = f"{response.url.host} answered with more than {self._max_bytes:,} bytes"
-                raise ToolError(problem, "ask for something smaller")
+                raise ToolError(
+                    f"{host} answered with more than {self._max_bytes:,} bytes", "ask for something smaller"
+                )
             if time.monotonic() > deadline:
                 raise httpx.ReadTimeout("the answer trickles in", request=response.request)
             parts.append(part)
-        return b"".join(parts)
-
-
-def addresses(host: str) -> list[str]:
-    """IP addresses of `host`, without scope ids. Raises OSError when it has none."""
-    return [str(info[4][0]).split("%")[0] for info in socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)]
+        if (pause_s := _rate_limit(response)) is not None:
+            self._breaker.hold(host, pause_s)
+        return Response(str(response.url), b"".join(parts), content_type, self._now())
 
 
 def user_agent() -> str:
@@ -159,6 +234,13 @@ def user_agent() -> str:
     return f"ConLoRA-Agent/{release} (open-source chat agent; one request per user question) httpx/{httpx.__version__}"
 
 
+def _parsed(url: str, params: Params | None) -> httpx.URL:
+    try:
+        return httpx.URL(url, params=params) if params else httpx.URL(url)
+    except (httpx.InvalidURL, TypeError) as error:
+        raise ToolError(f"{url[:100]!r} is not an address", "write it like https://example.org/page") from error
+
+
 @contextmanager
 def _one_line_errors(url: httpx.URL, timeout_s: float) -> Iterator[None]:
     """Third-party exceptions as this project's errors."""
@@ -167,6 +249,9 @@ def _one_line_errors(url: httpx.URL, timeout_s: float) -> Iterator[None]:
     except httpx.TimeoutException as error:
         problem = f"{url.host} did not answer within {timeout_s:g} s"
         raise _Again(ToolUnavailable(problem, "try again later")) from error
+    except UnknownHost as error:
+        problem = f"the address of {url.host} cannot be found"
+        raise _Again(ToolUnavailable(problem, "check the network connection")) from error
     except httpx.TransportError as error:
         raise _Again(ToolUnavailable(f"{url.host} cannot be reached", "check the network connection")) from error
     except (httpx.HTTPError, httpx.InvalidURL) as error:
@@ -180,6 +265,8 @@ def _check_status(response: httpx.Response) -> None:
         raise _Again(ToolUnavailable(problem, "try again later"), _retry_after(response))
     if status in (404, 410):
         raise NotFound(f"{host} has nothing there ({status})", "ask for something else")
+    if status in (401, 403):
+        raise ToolError(f"{host} refused the request ({status})", "check its key and address in the settings")
     if not response.is_success:
         raise ToolError(f"{host} refused the request ({status})", "check the address in the settings")
 
@@ -187,7 +274,7 @@ def _check_status(response: httpx.Response) -> None:
 def _retry_after(response: httpx.Response) -> float | None:
     """Seconds that a Retry-After header asks for, given as a number or a date; None without one."""
     text = response.headers.get("Retry-After", "").strip()
-    if text.isdigit():
+    if text.isdecimal():
         return float(text)
     try:
         return max(0.0, parsedate_to_datetime(text).timestamp() - time.time())
@@ -195,9 +282,17 @@ def _retry_after(response: httpx.Response) -> float | None:
         return None
 
 
+def _rate_limit(response: httpx.Response) -> float | None:
+    """Seconds until the next request is welcome, when RateLimit headers say that none is left (Internet-Draft
+    ratelimit-headers, and the X- spelling with the same meaning)."""
+    for prefix in ("RateLimit", "X-RateLimit"):
+        left = response.headers.get(f"{prefix}-Remaining", "").split(",")[0].strip()
+        reset = response.headers.get(f"{prefix}-Reset", "").split(",")[0].strip()
+        if left == "0" and reset.isdecimal():
+            seconds = float(reset)
+            return seconds if seconds < 1e9 else max(0.0, seconds - time.time())
+    return None
+
+
 def _left(deadline: float) -> float:
     return max(0.001, deadline - time.monotonic())
-
-
-def _origin(url: httpx.URL) -> tuple[str, str, int | None]:
-    return url.scheme, url.host, url.port

@@ -7,11 +7,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from conlora_agent.core.errors import ConloraError, UnknownName
 from conlora_agent.core.types import Route
 from tools.base import Tool, ToolResult
+from tools.providers import Providers
+
+if TYPE_CHECKING:
+    from tools.pictures import Pictures
+    from tools.search_providers import Provider
 
 AnyTool = Tool[Any]
 
@@ -65,20 +70,67 @@ class ToolRegistry:
 
 
 def default_tools(
+    providers: Providers | None = None,
     *,
     timeout_s: float = 10.0,
     offline: bool = False,
-    wikipedia_url: str = "https://en.wikipedia.org",
+    allowed_origins: Iterable[str] = (),
+    pictures: Pictures | None = None,
     now: Callable[[], datetime] | None = None,
 ) -> ToolRegistry:
-    """The built-in tools. `now` gives the current time as an aware datetime; default: the system's local time."""
+    """The built-in tools. `now` gives the current time as an aware datetime; default: the system's local time.
+
+    `allowed_origins` may have addresses that are not public; pages may be opened there. `pictures`: what the tools
+    about pictures look at.
+    """
+    from tools.barcode import Barcode
     from tools.calculator import Calculator
     from tools.clock import Clock
+    from tools.currency import Currency
+    from tools.dictionary import Dictionary
     from tools.http import HttpClient
+    from tools.image_info import ImageInfo
+    from tools.weather import Weather
+    from tools.web_page import WebPage
+    from tools.web_search import WebSearch
     from tools.wikipedia import Wikipedia
 
-    client = HttpClient(timeout_s=timeout_s, offline=offline, trusted=[wikipedia_url])
-    return ToolRegistry([Calculator(), Clock(now), Wikipedia(client, base_url=wikipedia_url)])
+    at = providers or Providers()
+    allowed = tuple(allowed_origins)
+    client = HttpClient(timeout_s=timeout_s, offline=offline, trusted=[*at.own(), *allowed])
+    # A page's address may come from a picture: it must not reach a provider that is not public.
+    pages = HttpClient(timeout_s=timeout_s, offline=offline, trusted=allowed)
+    weather = Weather(
+        client,
+        weather_url=at.weather_url,
+        geocoding_url=at.geocoding_url,
+        fallback_url=at.weather_fallback_url,
+        now=now,
+    )
+    return ToolRegistry(
+        [
+            Calculator(),
+            Clock(now),
+            weather,
+            Wikipedia(client, base_url=at.wikipedia_url, wikidata_url=at.wikidata_url),
+            Currency(client, currency_url=at.currency_url, fallback_url=at.currency_fallback_url, now=now),
+            WebSearch(client, _search_providers(at)),
+            Dictionary(client, dictionary_url=at.dictionary_url, fallback_url=at.dictionary_fallback_url),
+            WebPage(pages),
+            Barcode(pictures),
+            ImageInfo(pictures),
+        ]
+    )
+
+
+def _search_providers(at: Providers) -> list[Provider]:
+    """Those of the user's own first."""
+    from tools.search_providers import Brave, DuckDuckGo, InstantAnswers, SearXNG
+
+    own: list[Provider] = [SearXNG(at.searxng_url.rstrip("/"))] if at.searxng_url else []
+    if at.brave_key:
+        own.append(Brave(at.brave_url.rstrip("/"), at.brave_key))
+    return [*own, DuckDuckGo(at.duckduckgo_url.rstrip("/")), InstantAnswers(at.instant_answers_url.rstrip("/"))]
 
 
 def _few_examples(tool: AnyTool) -> list[str]:
