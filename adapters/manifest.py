@@ -55,7 +55,8 @@ def _inside(value: str) -> str:
     return value
 
 
-def _hub_id(value: str) -> str:
+def check_hub_id(value: str) -> str:
+    """`value` when it may be the id of a repository. Raises ValueError."""
     if not re.fullmatch(r"[\w-][\w.-]*/[\w-][\w.-]*", value, re.ASCII) or ".." in value:
         raise ValueError("must be a hub id of the form owner/name")
     return value
@@ -126,7 +127,7 @@ class Source(_Table):
     """Where a stack for one backbone is: `weights`, a folder beside the manifest, or `hub`, with its `revision`."""
 
     weights: Annotated[str, AfterValidator(_inside)] | None = None
-    hub: Annotated[str, AfterValidator(_hub_id)] | None = None
+    hub: Annotated[str, AfterValidator(check_hub_id)] | None = None
     revision: Annotated[str, Field(min_length=1, max_length=100)] | None = None
 
     @model_validator(mode="after")

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from adapters.manifest import MANIFEST
 from adapters.scaffold import write_scaffold
+from adapters.sources import task_folder
 from adapters.task import EXAMPLES, Task, load_task
 from adapters.transfer import copy_task
 from conlora_agent.core.errors import BadInput, ConloraError, ManifestError, StorageError, UnknownName
@@ -82,31 +83,22 @@ class TaskRegistry:
         return found
 
     def check(self, name: str) -> list[str]:
-        """What is wrong with a task, one line each: its folder, its stacks, examples it shares with other tasks.
-
-        Raises UnknownName.
-        """
+        """What is wrong with a task, one line each: its folder, its stacks. Raises UnknownName."""
         try:
-            task = self.get(name)
+            return self.problems_of(self.get(name))
         except ManifestError as error:
             return [str(error)]
+
+    @staticmethod
+    def problems_of(task: Task) -> list[str]:
+        """What is wrong with the stacks of a task, which need not be added yet."""
         problems = []
         for backbone in task.manifest.backbones:
             try:
                 task.weights(backbone)
             except ConloraError as error:
                 problems.append(str(error))
-        return problems + self._overlaps(task)
-
-    def _overlaps(self, task: Task) -> list[str]:
-        """Examples that another task has too: the router cannot tell the two apart by them."""
-        own = {_key(e.text, e.has_image, e.previous) for e in task.examples}
-        lines = []
-        for other in self.all():
-            shared = [e.text for e in other.examples if _key(e.text, e.has_image, e.previous) in own]
-            if other.name != task.name and shared:
-                lines.append(f"shares {len(shared)} routing examples with {other.name!r}, such as {shared[0]!r}")
-        return lines
+        return problems
 
     # -- changing -----------------------------------------------------------------------------------------------------
 
@@ -118,12 +110,16 @@ class TaskRegistry:
         self._refuse_taken(name)
         return write_scaffold(name, Path(name) if folder is None else folder)
 
-    def add(self, folder: Path) -> Task:
-        """Copy a task folder to the user's tasks; it takes effect at once, here and in other processes.
+    def add(self, source: Path | str) -> Task:
+        """Copy a task to the user's tasks; it takes effect at once, here and in other processes.
 
-        Raises ManifestError or WeightsError for a folder that breaks the contract, and for names already taken.
+        `source`: a folder, a ZIP file or a hub id, see sources.py. Raises ManifestError or WeightsError for a task that
+        breaks the contract, and for names already taken.
         """
-        folder = folder.resolve()
+        with task_folder(str(source), offline=self._offline) as folder:
+            return self._add(folder.resolve())
+
+    def _add(self, folder: Path) -> Task:
         name = load_task(folder).name
         self._refuse_taken(name)
         with self._staging() as staged:
@@ -241,7 +237,3 @@ def _file_stamp(path: Path) -> tuple[int, int, int] | None:
     except OSError:
         return None
     return stat.st_mtime_ns, stat.st_size, stat.st_ino
-
-
-def _key(text: str, has_image: bool, previous: tuple[str, ...]) -> tuple[str, bool, tuple[str, ...]]:
-    return " ".join(text.lower().split()), has_image, previous

@@ -9,13 +9,16 @@ from pathlib import Path
 
 import pytest
 from pytest_httpserver import HTTPServer
-from task_folders import write_stack
+from task_folders import write_stack, write_task
 from werkzeug import Request, Response
 
 from adapters.hub import fetch
 from adapters.manifest import Source
+from adapters.registry import TaskRegistry
+from adapters.sources import task_folder
+from adapters.task import load_task
 from adapters.weights import check_weights
-from conlora_agent.core.errors import WeightsError
+from conlora_agent.core.errors import ManifestError, WeightsError
 
 COMMIT = "a" * 40
 SOURCE = Source(hub="owner/leaves", revision="v1")
@@ -74,3 +77,45 @@ def test_an_unknown_repository_is_one_line(httpserver: HTTPServer, tmp_path: Pat
 def test_a_hub_that_does_not_answer_is_one_line(tmp_path: Path) -> None:
     with pytest.raises(WeightsError, match=r"cannot be fetched .*; check its id and the network"):
         fetch(SOURCE, offline=False, endpoint="http://127.0.0.1:9", cache_dir=tmp_path / "hub")
+
+
+# -- whole tasks ------------------------------------------------------------------------------------------------------
+
+
+def test_a_task_on_the_hub_is_added(httpserver: HTTPServer, tmp_path: Path) -> None:
+    folder = write_task(tmp_path)
+    (folder / ".gitattributes").write_text("*.safetensors filter=lfs")
+    endpoint = serve(httpserver, folder)
+    with task_folder("owner/leaves@v1", offline=False, endpoint=endpoint, cache_dir=tmp_path / "hub") as found:
+        assert load_task(found).name == "leaves"
+        assert not (found / ".gitattributes").exists()
+        assert TaskRegistry(tmp_path / "home").add(found).name == "leaves"
+    assert not found.exists()
+
+
+@pytest.mark.parametrize("name", ["modeling.py", "weights.bin", "setup.sh"])
+def test_a_task_on_the_hub_with_code_is_refused_before_anything_is_downloaded(
+    httpserver: HTTPServer, tmp_path: Path, name: str
+) -> None:
+    folder = write_task(tmp_path)
+    (folder / name).write_text("import os")
+    endpoint = serve(httpserver, folder)
+    with (
+        pytest.raises(ManifestError, match=f"owner/leaves on the hub holds {name}"),
+        task_folder("owner/leaves@v1", offline=False, endpoint=endpoint, cache_dir=tmp_path / "hub"),
+    ):
+        pass
+    assert not [request for request, _ in httpserver.log if "/resolve/" in request.path]
+
+
+def test_a_repository_that_is_no_task_and_an_unknown_path_are_one_line(httpserver: HTTPServer, tmp_path: Path) -> None:
+    endpoint = serve(httpserver, write_stack(tmp_path / "repository"))
+    with (
+        pytest.raises(ManifestError, match=r"owner/leaves on the hub holds no task\.toml"),
+        task_folder("owner/leaves@v1", offline=False, endpoint=endpoint, cache_dir=tmp_path / "hub"),
+    ):
+        pass
+    with pytest.raises(ManifestError, match="there is no folder or file owner/leaves, and the hub is not asked"):
+        TaskRegistry(tmp_path / "home", offline=True).add("owner/leaves")
+    with pytest.raises(ManifestError, match=r"no task\.toml"):
+        TaskRegistry(tmp_path / "home").add("./owner/leaves")

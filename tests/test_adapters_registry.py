@@ -62,7 +62,10 @@ def test_a_built_in_task_is_complete(registry: TaskRegistry, name: str) -> None:
 
 def test_the_built_in_tasks_share_no_example(registry: TaskRegistry) -> None:
     for task in registry.all():
-        assert not [line for line in registry.check(task.name) if "shares" in line]
+        own = {(e.text.lower(), e.has_image, e.previous) for e in task.examples}
+        for other in registry.all():
+            theirs = {(e.text.lower(), e.has_image, e.previous) for e in other.examples}
+            assert other is task or not own & theirs
 
 
 def test_no_example_is_listed_twice(registry: TaskRegistry) -> None:
@@ -189,15 +192,23 @@ def test_a_taken_name_names_its_owner_and_the_remedy(registry: TaskRegistry, tmp
 def test_a_missing_folder_and_a_file_are_refused(registry: TaskRegistry, tmp_path: Path) -> None:
     assert "no task.toml" in refused(registry, tmp_path / "nowhere")
     (tmp_path / "task.zip").write_bytes(b"PK")
-    assert "no task.toml" in refused(registry, tmp_path / "task.zip")
+    assert "is not a ZIP archive" in refused(registry, tmp_path / "task.zip")
 
 
-@pytest.mark.parametrize("name", ["data.py", "nano/adapter.py", "hook.so", "run.sh", "archive.zip", "notes"])
+@pytest.mark.parametrize(
+    "name", ["more.py", "nano/adapter.py", "nano/data.py", "hook.so", "run.sh", "archive.zip", "notes"]
+)
 def test_code_and_strangers_are_refused(registry: TaskRegistry, tmp_path: Path, name: str) -> None:
     folder = write_task(tmp_path)
     (folder / name).parent.mkdir(exist_ok=True)
     (folder / name).write_text("import os")
     assert Path(name).name in refused(registry, folder)
+
+
+def test_the_code_that_draws_a_users_own_data_stays_behind(registry: TaskRegistry, tmp_path: Path) -> None:
+    folder = write_task(tmp_path)
+    (folder / "data.py").write_text("raise SystemExit")
+    assert not (registry.add(folder).folder / "data.py").exists()
 
 
 def test_a_pickle_is_refused(registry: TaskRegistry, tmp_path: Path) -> None:
@@ -261,14 +272,11 @@ def test_a_broken_folder_is_left_out_named_and_can_be_removed(
     assert (set(registry.problems()), registry.get("ocr").builtin) == ({"renamed"}, True)
 
 
-def test_check_names_weights_and_overlaps(registry: TaskRegistry, tmp_path: Path) -> None:
+def test_check_names_weights(registry: TaskRegistry, tmp_path: Path) -> None:
     folder = write_task(tmp_path, more=NANO)
-    with (folder / "examples.jsonl").open("a") as file:
-        file.write('{"text": "Read the SIGN"}\n')
     write_stack(folder / "nano")
     registry.add(folder)
-    (line,) = registry.check("leaves")
-    assert line == "shares 1 routing examples with 'ocr', such as 'read the sign'"
+    assert registry.check("leaves") == []
     (registry.user_dir / "leaves" / "nano" / "stack.json").unlink()
     assert "has no stack.json" in registry.check("leaves")[0]
     with pytest.raises(WeightsError):

@@ -213,11 +213,30 @@ def test_a_task_is_made_added_checked_and_removed(tmp_path: Path) -> None:
     assert conlora("tasks", "add", folder, "--json").json["name"] == "species"
     assert "species" in conlora("tasks", "list").out
     assert conlora("tasks", "check", "species", "--json").json["tasks"] == [
-        {"name": "species", "ok": True, "problems": []}
+        {"name": "species", "ok": True, "problems": [], "warnings": [], "adapter": None}
     ]
     assert conlora("tasks", "remove", "species").code == 2  # nobody is there to confirm
     assert conlora("tasks", "remove", "species", "--yes", "--json").json == {"removed": "species"}
     assert "species" not in conlora("tasks", "list").out
+
+
+def test_a_task_is_packed_and_checked_before_it_is_added(tmp_path: Path) -> None:
+    folder = tmp_path / "made"
+    conlora("tasks", "new", "species", "--dir", folder)
+    (folder / "examples.jsonl").write_text("".join(f'{{"text": "which bird is number {n}?"}}\n' for n in range(8)))
+    with (folder / "examples.jsonl").open("a") as file:
+        file.write('{"text": "Read the sign"}\n')
+    (checked,) = conlora("tasks", "check", folder, "--json").json["tasks"]
+    assert (checked["name"], checked["ok"], checked["adapter"]) == ("species", True, None)
+    assert "shares 1 example with 'ocr', such as 'read the sign'" in checked["warnings"]
+    assert "1 example is nearer to 'ocr', such as 'Read the sign'" in checked["warnings"]
+    assert "species: ok, prompt only on nano" in conlora("tasks", "check", folder).out
+    assert conlora("tasks", "add", folder).out.strip() == "added species (prompt only on nano)"
+    packed = conlora("tasks", "export", "species", "--to", tmp_path / "species.zip", "--json")
+    assert packed.json == {"task": "species", "file": str(tmp_path / "species.zip")}
+    conlora("tasks", "remove", "species", "--yes")
+    assert conlora("tasks", "add", tmp_path / "species.zip", "--json").json["name"] == "species"
+    assert conlora("tasks", "export", "species", "--to", tmp_path / "species.zip").code == 2
 
 
 def test_a_built_in_task_stays() -> None:

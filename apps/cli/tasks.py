@@ -15,6 +15,7 @@ from conlora_agent.core.errors import BadInput, ManifestError, WeightsError
 
 if TYPE_CHECKING:
     from adapters.task import Task
+    from conlora_agent.agent import Agent
 
 app = typer.Typer(help="List, make, add, remove and check tasks.")
 app.command("train")(train)
@@ -86,22 +87,43 @@ def new(
 @app.command("add")
 def add(
     ctx: typer.Context,
-    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="A task folder.")],
+    source: Annotated[
+        str, typer.Argument(metavar="FOLDER|ZIP|HUB_ID", help="A task folder, a ZIP of one, or owner/name on the hub.")
+    ],
     as_json: JsonOption = False,
 ) -> None:
-    """Add a task folder to your tasks."""
+    """Add a task to your tasks; it takes effect at once, in running servers too."""
     terminal = terminal_of(ctx)
     settings = load_settings()
     with terminal.agent(settings) as agent:
+        from conlora_agent.overlap import overlaps
+
         try:
-            task = agent.tasks.add(folder)
+            task = agent.tasks.add(source)
         except WeightsError as error:
             # Here the weights are what the user hands in, so they are bad input.
             raise ManifestError(error.problem, error.remedy) from error
-        warnings = agent.tasks.check(task.name)
+        warnings = overlaps(agent, task)
     for warning in warnings:
-        terminal.note(f"{task.name} {warning}")
-    terminal.emit(summary(task, settings.backbone) | {"warnings": warnings}, as_json, [f"added {task.name}"])
+        terminal.note(f"{task.name}: {warning}")
+    value = summary(task, settings.backbone) | {"warnings": warnings}
+    terminal.emit(value, as_json, [f"added {task.name} ({_adapter(task, settings.backbone)} on {settings.backbone})"])
+
+
+@app.command("export")
+def export(
+    ctx: typer.Context,
+    name: NameArgument,
+    to: Annotated[Path | None, typer.Option("--to", metavar="FILE", help="Default: NAME.zip here.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Pack a task with its stacks into one ZIP file, which `tasks add` takes."""
+    from adapters.archive import pack
+
+    terminal = terminal_of(ctx)
+    with terminal.agent(load_settings()) as agent:
+        archive = pack(agent.tasks.get(name).folder, to or Path(f"{name}.zip"))
+    terminal.emit({"task": name, "file": str(archive)}, as_json, [f"packed {name} into {archive}"])
 
 
 @app.command("remove")
@@ -145,20 +167,43 @@ def _switch(ctx: typer.Context, name: str, as_json: bool, *, on: bool) -> None:
 def check(
     ctx: typer.Context,
     names: Annotated[
-        list[str] | None, typer.Argument(metavar="[NAME]...", help="Tasks to check; default: all.")
+        list[str] | None, typer.Argument(metavar="[NAME|FOLDER]...", help="Tasks or task folders; default: all tasks.")
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Check folders, stacks and routing examples; exit code 1 when something is wrong."""
+    """Check folders, stacks and routing examples; exit code 1 when something is wrong. Overlaps only warn."""
     terminal = terminal_of(ctx)
-    with terminal.agent(load_settings()) as agent:
+    settings = load_settings()
+    with terminal.agent(settings) as agent:
         chosen = names or [*agent.tasks.names(), *agent.tasks.problems()]
-        found = {name: agent.tasks.check(name) for name in chosen}
-    value = [{"name": name, "ok": not problems, "problems": problems} for name, problems in found.items()]
-    lines = [f"{name}: {'; '.join(problems) or 'ok'}" for name, problems in found.items()]
-    terminal.emit({"tasks": value}, as_json, lines)
-    if any(found.values()):
+        found = [_checked(agent, name) for name in chosen]
+    lines = []
+    for one in found:
+        lines.append(f"{one['name']}: {'; '.join(one['problems']) or 'ok'}{_prompt_only(one, settings.backbone)}")
+        lines += [f"  {warning}" for warning in one["warnings"]]
+    terminal.emit({"tasks": found}, as_json, lines)
+    if not all(one["ok"] for one in found):
         raise typer.Exit(1)
+
+
+def _checked(agent: Agent, name: str) -> dict[str, Any]:
+    """What there is to say about a task, or about a task folder that is not added yet."""
+    from adapters.task import load_task
+    from conlora_agent.overlap import overlaps
+
+    known = name in (*agent.tasks.names(), *agent.tasks.problems())
+    try:
+        task = agent.tasks.get(name) if known or not Path(name).is_dir() else load_task(Path(name))
+    except ManifestError as error:
+        return {"name": name, "ok": False, "problems": [str(error)], "warnings": [], "adapter": None}
+    problems = agent.tasks.problems_of(task)
+    warnings = overlaps(agent, task) if task.manifest.routable else []
+    adapter = summary(task, agent.settings.backbone)["adapter"]
+    return {"name": task.name, "ok": not problems, "problems": problems, "warnings": warnings, "adapter": adapter}
+
+
+def _prompt_only(checked: dict[str, Any], backbone: str) -> str:
+    return f", prompt only on {backbone}" if checked["ok"] and checked["adapter"] is None else ""
 
 
 def summary(task: Task, backbone: str) -> dict[str, Any]:
