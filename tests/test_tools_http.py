@@ -3,6 +3,7 @@ from __future__ import annotations
 import gzip
 import socket
 import time
+from datetime import UTC, datetime, timedelta
 
 import httpx
 import pytest
@@ -10,7 +11,10 @@ from pytest_httpserver import HTTPServer
 from werkzeug import Request, Response
 
 from conlora_agent.core.errors import ToolError, ToolUnavailable
-from tools.http import ATTEMPTS, HttpClient, NotFound
+from tools.addresses import is_public
+from tools.breaker import FAILURES, PAUSE_S, Breaker
+from tools.cache import Cache
+from tools.http import ATTEMPTS, MAX_AGE, MAX_STALE, HttpClient, NotFound
 
 
 def client(server: HTTPServer, **options: object) -> HttpClient:
@@ -186,3 +190,179 @@ def test_third_party_errors_become_ours(error: type[httpx.RequestError]) -> None
     )
     with pytest.raises(ToolError):
         fetching.get("https://example.org/")
+
+
+# -- pinned addresses -------------------------------------------------------------------------------------------------
+
+
+def test_the_connection_goes_to_the_address_that_was_checked(httpserver: HTTPServer) -> None:
+    httpserver.expect_request("/a").respond_with_data("here")
+    asked: list[str] = []
+
+    def resolve(host: str) -> list[str]:
+        asked.append(host)
+        return ["127.0.0.1"]
+
+    origin = f"http://museum.example:{httpserver.port}"
+    got = HttpClient(trusted=[origin], resolve=resolve).get(f"{origin}/a")
+    request, _ = httpserver.log[0]
+    assert got.content == b"here"
+    assert request.headers["Host"] == f"museum.example:{httpserver.port}"
+    assert asked == ["museum.example"]
+
+
+def test_a_name_that_changes_its_address_gains_nothing() -> None:
+    answers = iter([["93.184.215.14"], ["127.0.0.1"]])
+    reached: list[str] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        reached.append(request.url.host)
+        return httpx.Response(302, headers={"Location": "http://rebind.example/again"})
+
+    fetching = HttpClient(transport=httpx.MockTransport(answer), resolve=lambda host: next(answers))
+    with pytest.raises(ToolError, match=r"rebind\.example is not a public address"):
+        fetching.get("http://rebind.example/")
+    assert reached == ["93.184.215.14"]
+
+
+def test_the_next_address_is_tried_when_one_refuses() -> None:
+    def answer(request: httpx.Request) -> httpx.Response:
+        if ":" in request.url.host:
+            raise httpx.ConnectError("no route", request=request)
+        assert request.extensions["sni_hostname"] == "example.org"
+        return httpx.Response(200, text="yes")
+
+    both = ["2606:2800:21f:cb07:6820:80da:af6b:8b2c", "93.184.215.14"]
+    fetching = HttpClient(transport=httpx.MockTransport(answer), resolve=lambda host: both)
+    assert fetching.get("https://example.org/").content == b"yes"
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "127.0.0.1",
+        "10.1.2.3",
+        "172.16.0.1",
+        "192.168.1.1",
+        "169.254.169.254",
+        "100.100.100.200",
+        "168.63.129.16",
+        "0.0.0.0",
+        "224.0.0.1",
+        "::1",
+        "fe80::1",
+        "fd00:ec2::254",
+        "::ffff:127.0.0.1",
+        "64:ff9b::a00:1",
+        "2002:7f00:1::",
+    ],
+)
+def test_addresses_that_are_not_public(address: str) -> None:
+    assert not is_public(address)
+
+
+@pytest.mark.parametrize("address", ["93.184.215.14", "2606:4700::6810:84e5", "64:ff9b::5db8:d70e"])
+def test_public_addresses(address: str) -> None:
+    assert is_public(address)
+
+
+# -- keys and content types -------------------------------------------------------------------------------------------
+
+
+def test_a_key_does_not_follow_a_redirect_to_another_server(httpserver: HTTPServer) -> None:
+    with HTTPServer(host="127.0.0.1", port=0) as other:
+        other.expect_request("/b").respond_with_data("there")
+        httpserver.expect_request("/a").respond_with_data("", status=302, headers={"Location": other.url_for("/b")})
+        fetching = HttpClient(trusted=[httpserver.url_for("/"), other.url_for("/")])
+        fetching.get(httpserver.url_for("/a"), headers={"X-Key": "secret"})
+        assert httpserver.log[0][0].headers["X-Key"] == "secret"
+        assert "X-Key" not in other.log[0][0].headers
+
+
+def test_other_content_types_are_refused_before_they_are_read(httpserver: HTTPServer) -> None:
+    httpserver.expect_request("/a").respond_with_data(b"x" * 5_000, content_type="application/zip")
+    with pytest.raises(ToolError, match="answered with application/zip"):
+        client(httpserver, max_bytes=10).get(httpserver.url_for("/a"), accept=("text/html",))
+
+
+@pytest.mark.parametrize("url", ["http://[::1", "https://exa mple.org:port/", "http://"])
+def test_what_is_no_address_is_one_line(url: str) -> None:
+    with pytest.raises(ToolError) as caught:
+        HttpClient().get(url)
+    assert "\n" not in str(caught.value)
+
+
+# -- servers that are left alone, answers that are kept ---------------------------------------------------------------
+
+
+def test_a_server_that_keeps_failing_is_left_alone(httpserver: HTTPServer) -> None:
+    now = [0.0]
+    fetching = client(httpserver, breaker=Breaker(lambda: now[0]))
+    httpserver.expect_request("/a").respond_with_data("no", status=500)
+    for _ in range(FAILURES):
+        with pytest.raises(ToolUnavailable, match="a problem of its own"):
+            fetching.get(httpserver.url_for("/a"))
+    requests = len(httpserver.log)
+    with pytest.raises(ToolUnavailable, match="left alone for another 30 s"):
+        fetching.get(httpserver.url_for("/a"))
+    assert len(httpserver.log) == requests
+    now[0] += PAUSE_S + 1
+    httpserver.clear()
+    httpserver.expect_request("/a").respond_with_data("yes")
+    assert fetching.get(httpserver.url_for("/a")).content == b"yes"
+
+
+@pytest.mark.parametrize(
+    ("status", "headers"),
+    [
+        (429, {"Retry-After": "600"}),
+        (200, {"RateLimit-Remaining": "0", "RateLimit-Reset": "600"}),
+        (200, {"X-RateLimit-Remaining": "0, 1999", "X-RateLimit-Reset": "600, 2592000"}),
+    ],
+)
+def test_the_time_a_server_asks_for_is_given_to_it(
+    httpserver: HTTPServer, status: int, headers: dict[str, str]
+) -> None:
+    fetching = client(httpserver, breaker=Breaker(lambda: 0.0))
+    httpserver.expect_request("/a").respond_with_data("no", status=status, headers=headers)
+    if status == 429:
+        with pytest.raises(ToolUnavailable, match="slow down"):
+            fetching.get(httpserver.url_for("/a"))
+    else:
+        fetching.get(httpserver.url_for("/a"))
+    with pytest.raises(ToolUnavailable, match="left alone for another 600 s"):
+        fetching.get(httpserver.url_for("/b"))
+    assert len(httpserver.log) == 1
+
+
+def test_answers_are_kept_for_a_while_and_given_with_their_age_when_there_is_no_newer_one(
+    httpserver: HTTPServer,
+) -> None:
+    now = [datetime(2026, 11, 24, 12, 0, tzinfo=UTC)]
+    fetching = client(httpserver, now=lambda: now[0])
+    httpserver.expect_ordered_request("/a").respond_with_data("first")
+    url = httpserver.url_for("/a")
+    assert fetching.get(url).content == fetching.get(url).content == b"first"
+    assert len(httpserver.log) == 1
+
+    now[0] += MAX_AGE + timedelta(minutes=1)
+    httpserver.clear()
+    httpserver.expect_request("/a").respond_with_data("no", status=500)
+    old = fetching.get(url)
+    assert old.content == b"first"
+    assert old.caution == " (As of 24 November 2026, 12:00 UTC: localhost has a problem of its own (500).)"
+    with pytest.raises(ToolUnavailable):
+        fetching.get(url, max_age=None)
+
+    now[0] += MAX_STALE
+    with pytest.raises(ToolUnavailable):
+        fetching.get(url)
+
+
+def test_the_cache_drops_what_was_not_used_for_longest() -> None:
+    cache: Cache[int] = Cache(2)
+    cache.put("a", 1)
+    cache.put("b", 2)
+    assert cache.get("a") == 1
+    cache.put("c", 3)
+    assert (cache.get("a"), cache.get("b"), cache.get("c")) == (1, None, 3)

@@ -183,7 +183,8 @@ def _replies(context: ToolContext) -> dict[str, Any]:
 def _completed(found: dict[str, Any], text: str, context: ToolContext) -> dict[str, Any]:
     """What is left open, from the price read, the calculation made, or the last conversion."""
     last = context.last("currency")
-    if context.used or ("base" not in found and _THAT.search(text) and not _newest_is_currency(context)):
+    refers = context.used or ("base" not in found and _THAT.search(text) and not _newest_is_currency(context))
+    if refers and not {"amount", "base"} <= found.keys():
         found = _priced(context) | found
     if last is None or ("base" in found and "target" in found):
         return found

@@ -9,12 +9,14 @@ with its age. Not covered here: requests that change something.
 from __future__ import annotations
 
 import json
+import ssl
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
@@ -189,7 +191,7 @@ class HttpClient:
         raise AssertionError("unreachable")
 
     def _follow(self, request: _Request, deadline: float) -> Response:
-        inner, url = self._transport or httpx.HTTPTransport(), request.url
+        inner, url = self._transport or httpx.HTTPTransport(verify=_certificates()), request.url
         transport = PinnedTransport(inner, self._resolve, self._trusted)
         with httpx.Client(transport=transport, headers={"User-Agent": user_agent()}) as client:
             for _ in range(MAX_REDIRECTS + 1):
@@ -223,6 +225,12 @@ class HttpClient:
         if (pause_s := _rate_limit(response)) is not None:
             self._breaker.hold(host, pause_s)
         return Response(str(response.url), b"".join(parts), content_type, self._now())
+
+
+@cache
+def _certificates() -> ssl.SSLContext:
+    """The trusted certificates, which take a while to read."""
+    return httpx.create_ssl_context()
 
 
 def user_agent() -> str:

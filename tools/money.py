@@ -45,7 +45,7 @@ _NAMES = {
     "BRL": "brazilian rea(?:l|is|ls) / reais / r\\$",
     "ZAR": "(?:south african )?rands?",
     "AED": "(?:emirati )?dirhams?",
-    "RUB": "(?:russian )?rou?bles? / ₽",
+    "RUB": "(?:russian )?ro?ubles? / ₽",
     "BTC": "bitcoins?",
 }
 SHARED = {

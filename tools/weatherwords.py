@@ -37,7 +37,7 @@ _NOW = re.compile(r"\b(?:at (?:the moment|present|this (?:time|moment)|night)|th
 _DAY_AFTER = re.compile(r"\bthe day after(?: that)?\b(?! tomorrow)", re.IGNORECASE)
 _CONTINUES = re.compile(r"^(?:ok(?:ay)?,? )?(?:and|also|or|what about|how about)\b", re.IGNORECASE)
 _STOP = re.compile(
-    r"[?!.;:|]|,(?=\s*(?:[a-z]|i\b))|\s-\s|\b(?:right|now|today|tonight|currently|please|at|is|are|was|will|if|when|what|how|do"
+    r"[?!.;:|]|,(?=\s*(?-i:[a-z]|I\b))|\s-\s|\b(?:right|now|today|tonight|currently|please|at|is|are|was|will|if|when|what|how|do"
     r"|should|until|exactly|again|then|too|for|instead|like|using|this|next|on|over|from|and|or|i|we|you|they|be|going|get|looks?"
     r"|there|later|these|thanks|during|weather)\b",
     re.IGNORECASE,

@@ -112,7 +112,8 @@ def _urls(text: str) -> Iterator[str]:
         url = match.group().rstrip(".,;:!?…")
         while url.endswith(")") and url.count(")") > url.count("("):
             url = url[:-1]
-        yield url if re.match(r"https?://", url, re.IGNORECASE) else f"https://{url}"
+        scheme, found, rest = url.partition("://")
+        yield f"{scheme.lower()}://{rest}" if found else f"https://{url}"
 
 
 def _address_before(request: str, context: ToolContext) -> str | None:

@@ -44,6 +44,23 @@ def router(
     terminal.emit(report, as_json, [*figures(report), *misses])
 
 
+@app.command("arguments")
+def arguments(
+    ctx: typer.Context,
+    data: Annotated[
+        Path | None, typer.Option("--data", metavar="FILE", help="JSONL rows of messages; default: ours.")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Measure how often tools find exactly the arguments that a message means, or ask for the right one."""
+    from evals.arguments import evaluate_arguments, load_rows
+
+    rows = load_rows(data or HELD_OUT / "arguments_heldout.jsonl")
+    report = evaluate_arguments(rows).model_dump(mode="json")
+    misses = [f"missed: {to_json(miss)}" for miss in report["misses"]]
+    terminal_of(ctx).emit(report, as_json, [*figures(report), *misses])
+
+
 @dataclass(frozen=True)
 class ServedRouter:
     """The router the way a turn reaches it."""
