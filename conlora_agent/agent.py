@@ -12,6 +12,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -25,12 +26,14 @@ from conlora_agent.memory.leases import Leases
 from conlora_agent.memory.pictures import PictureStore
 from conlora_agent.memory.threads import ThreadStore, check_thread_id, new_thread_id
 from conlora_agent.models import Models, Progress
+from conlora_agent.running import ContextMaker, run_stored, run_transient
 from conlora_agent.settings import Settings
 
 if TYPE_CHECKING:
     from adapters.registry import TaskRegistry
+    from conlora_agent.conversation import Conversations
     from conlora_agent.memory.saver import TurnSaver
-    from conlora_agent.state import TurnState
+    from conlora_agent.recall import Exchange
     from tools.registry import ToolRegistry
 
 DATABASE = "threads.db"
@@ -66,6 +69,7 @@ class Agent:
         self._fitted_for: tuple[Route, ...] | None = None
         self._graph: Any = None
         self._saver: TurnSaver | None = None
+        self._conversations: Conversations | None = None
         self._lock = threading.RLock()
 
     # -- turns --------------------------------------------------------------------------------------------------------
@@ -102,16 +106,39 @@ class Agent:
         thread: str | None = None,
         task: str | None = None,
         region: Box | None = None,
+        system: str = "",
+        max_tokens: int | None = None,
     ) -> Generator[Event, None, None]:
         """The events of one turn as they happen, `Finished` last. Closing the iterator earlier rolls the turn back.
 
-        Arguments and errors as for `ask`.
+        `system`: what the language model is told besides, when it chats. `max_tokens`: of a text, fewer than usual.
+        Other arguments and errors as for `ask`.
         """
         thread = check_thread_id(thread) if thread is not None else new_thread_id()
-        routes = self._routes(chosen=task)
-        data = image if image is None or isinstance(image, bytes) else read_picture_file(Path(image))
-        marked = None if region is None else clean_region(region)
-        return self._run({"text": text, "picture": data, "task": task, "region": marked}, thread, routes)
+        turn, routes = _turn(text, image, task, region), self._routes(chosen=task)
+        graph = self._ready_graph()
+        context = self._context(thread, routes, {"system": system, "max_tokens": max_tokens})
+        return run_stored(turn, thread, context, graph=graph, leases=self._leases, pictures=self.pictures)
+
+    def reply(
+        self,
+        text: str,
+        *,
+        image: Path | str | bytes | None = None,
+        past: Sequence[Exchange] = (),
+        task: str | None = None,
+        region: Box | None = None,
+        system: str = "",
+        max_tokens: int | None = None,
+    ) -> Generator[Event, None, None]:
+        """The events of one turn of a conversation that the caller keeps as `past`; nothing is stored.
+
+        Arguments and errors as for `stream`. The result's thread is empty.
+        """
+        turn, routes = _turn(text, image, task, region), self._routes(chosen=task)
+        conversations = self._ready_conversations()
+        context = self._context("", routes, {"system": system, "max_tokens": max_tokens})
+        return run_transient(turn, past, context, conversations=conversations, pictures=self.pictures)
 
     def route(
         self,
@@ -157,38 +184,28 @@ class Agent:
 
     # -- one turn -----------------------------------------------------------------------------------------------------
 
-    def _run(self, turn: dict[str, Any], thread: str, routes: dict[str, Route]) -> Generator[Event, None, None]:
+    def _context(self, thread: str, routes: dict[str, Route], wishes: dict[str, Any]) -> ContextMaker:
         from conlora_agent.state import TurnContext
-        from conlora_agent.streaming import EventChannel
 
-        graph, channel = self._ready_graph(), EventChannel()
-        results: list[TurnResult] = []
-        with self._leases.hold(thread) as token:
-            context = TurnContext(
-                thread=thread,
-                settings=self.settings,
-                router=self._ready_router(),
-                routes=routes,
-                tasks=self.tasks,
-                tools=self.tools,
-                pictures=self.pictures,
-                models=self.models,
-                holder=token,
-                channel=channel,
-            )
+        return partial(
+            TurnContext,
+            thread=thread,
+            settings=self.settings,
+            router=self._ready_router(),
+            routes=routes,
+            tasks=self.tasks,
+            tools=self.tools,
+            models=self.models,
+            **wishes,
+        )
 
-            def work() -> None:
-                config = {
-                    "configurable": {"thread_id": thread, "lease": token},
-                    "recursion_limit": self.settings.max_steps + 10,
-                }
-                results.append(_result(thread, graph.invoke(turn, config, context=context, durability="exit")))
+    def _ready_conversations(self) -> Conversations:
+        with self._lock:
+            if self._conversations is None:
+                from conlora_agent.conversation import Conversations
 
-            try:
-                yield from channel.run(work)
-            finally:
-                self.pictures.release(token)
-        yield Finished(result=results[0])
+                self._conversations = Conversations()
+            return self._conversations
 
     def _ready_graph(self) -> Any:
         with self._lock:
@@ -225,15 +242,10 @@ class Agent:
             return self._router
 
 
-def _result(thread: str, state: TurnState) -> TurnResult:
-    """The outcome of a turn, once it is committed."""
-    return TurnResult(
-        thread=thread,
-        answer=state["answer"],
-        answer_confidence=state["answer_confidence"],
-        steps=state["steps"],
-        usage=state["usage"],
-    )
+def _turn(text: str, image: Path | str | bytes | None, task: str | None, region: Box | None) -> dict[str, Any]:
+    """What the graph is given. Raises PictureError for a file that cannot be read, BadInput for an unfit region."""
+    data = image if image is None or isinstance(image, bytes) else read_picture_file(Path(image))
+    return {"text": text, "picture": data, "task": task, "region": None if region is None else clean_region(region)}
 
 
 def _default_tools(settings: Settings, pictures: PictureStore) -> ToolRegistry:

@@ -29,8 +29,8 @@ def not_found(phrase: str) -> str:
 
 def compose(plan: Plan, steps: Sequence[Step]) -> str:
     """The answer of a turn: the steps' texts in order, failures explained, and what the step budget left undone."""
-    parts = [_said(step) for step in steps if not _asks(step)]
-    asked = [step.text for step in steps if step.kind == "clarify"]
+    parts = [said(step) for step in steps if step.kind != "clarify"]
+    asked = [said(step) for step in steps if step.kind == "clarify"]
     left = plan.steps[len(steps) :]
     if left:
         requests = ", ".join(f"“{step.request}”" for step in left)
@@ -52,12 +52,13 @@ def confidence(steps: Sequence[Step]) -> float | None:
     return min(sure) if sure else None
 
 
-def _asks(step: Step) -> bool:
-    return step.status == "needs_input" or step.kind == "clarify"
-
-
-def _said(step: Step) -> str:
+def said(step: Step) -> str:
+    """What a step adds to the answer, nothing when another step asks for it. Text that was streamed stands first."""
+    if step.kind == "clarify":
+        return step.text
+    if step.status == "needs_input":
+        return ""
     if step.status in ("failed", "unavailable"):
         return f"I could not do that ({step.route}): {step.error}"
     weak = step.kind == "task" and step.answer_confidence is not None and step.answer_confidence < WEAK
-    return f"I'm not sure: {step.text}" if weak else step.text
+    return f"{step.text} (I'm not sure.)" if weak else step.text

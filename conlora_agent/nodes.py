@@ -27,7 +27,8 @@ from conlora_agent.focus import add_picture, mark
 from conlora_agent.ingest import clean_text
 from conlora_agent.memory.threads import now
 from conlora_agent.perception import perceive as perceive_step
-from conlora_agent.prompts import extend_window, previous_routes, with_results
+from conlora_agent.prompts import extend_window, instructed, previous_routes, with_results
+from conlora_agent.recall import recalling
 from conlora_agent.state import TurnContext, TurnState, dump_focus, focus_of, pending_of
 from conlora_agent.steps import Outcome, StepRun, run_step
 
@@ -68,17 +69,17 @@ def route(state: TurnState, runtime: Context) -> Update:
 
 def perceive(state: TurnState, runtime: Context) -> Update:
     """Look at the picture with the step's stack."""
-    return run_step(state, runtime, perceive_step)
+    return run_step(state, runtime, recalling(perceive_step))
 
 
 def act(state: TurnState, runtime: Context) -> Update:
     """Call the step's tool."""
-    return run_step(state, runtime, act_step)
+    return run_step(state, runtime, recalling(act_step))
 
 
 def chat(state: TurnState, runtime: Context) -> Update:
     """Talk, with the adapters off."""
-    return run_step(state, runtime, _chat)
+    return run_step(state, runtime, recalling(_chat))
 
 
 def clarify(state: TurnState, runtime: Context) -> Update:
@@ -171,8 +172,8 @@ def query_of(state: TurnState, text: str) -> RouteQuery:
 def _chat(run: StepRun) -> Outcome:
     request = GenerateRequest(
         instruction=with_results(run.planned.request, run.used),
-        history=run.history,
-        max_new_tokens=CHAT_TOKENS,
+        history=instructed(run.history, run.context.system),
+        max_new_tokens=run.most_tokens(CHAT_TOKENS),
         on_token=run.on_token,
     )
     generation = run.context.models.backbone().generate(request)

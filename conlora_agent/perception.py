@@ -51,6 +51,7 @@ def perceive(run: StepRun) -> Outcome:
     backbone = run.context.models.backbone()
     view = look(run, whole=output == "boxes" and not run.used)
     phrase = referring_phrase(run.planned.request)
+    limit = task.manifest.max_new_tokens
     generation = backbone.generate(
         GenerateRequest(
             instruction=task.prompt(about_what(output, run.planned.request), region=view.region is not None),
@@ -58,7 +59,7 @@ def perceive(run: StepRun) -> Outcome:
             picture=view.picture,
             picture_key=view.key,
             stack=stack,
-            max_new_tokens=task.manifest.max_new_tokens,
+            max_new_tokens=run.most_tokens(limit) if output == "text" else limit,
             on_token=None if output == "boxes" else run.on_token,
         )
     )

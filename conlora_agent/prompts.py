@@ -48,6 +48,12 @@ def history(window: Sequence[Mapping[str, Any]], budget: int) -> tuple[Message, 
     return tuple(messages)
 
 
+def instructed(messages: Sequence[Message], system: str) -> tuple[Message, ...]:
+    """The history with `system`, what the caller asks of the model besides, at the end of the system prompt."""
+    first, *rest = messages
+    return (first.model_copy(update={"content": f"{first.content}\n{system}"}), *rest) if system else tuple(messages)
+
+
 def previous_routes(window: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
     """Routes of the turns before, oldest first."""
     return tuple(route for entry in window for route in entry["routes"])

@@ -28,10 +28,16 @@ def _absolute(path: Path) -> Path:
     return path.expanduser().absolute()
 
 
+def _split(value: Any) -> Any:
+    """The words of a variable; a list in the settings file is one already."""
+    return tuple(word.strip() for word in value.split(",") if word.strip()) if isinstance(value, str) else value
+
+
 S = TypeVar("S", bound="Settings")
 Folder = Annotated[Path, AfterValidator(_absolute)]
 Url = Annotated[str, Field(pattern=r"^https?://[^\s/]+(/\S*)?$")]
-Urls = Annotated[tuple[Url, ...], BeforeValidator(lambda value: value.split(",") if isinstance(value, str) else value)]
+Words = Annotated[tuple[str, ...], BeforeValidator(_split)]
+Urls = Annotated[tuple[Url, ...], BeforeValidator(_split)]
 
 
 class Settings(BaseModel):
@@ -76,6 +82,17 @@ class Settings(BaseModel):
     """A SearXNG of one's own, which is then asked first."""
     threads: int | None = Field(default=None, ge=1)
     """CPU threads of the backbone; None leaves the choice to torch."""
+    api_keys: Words = ()
+    """Keys that the HTTP server takes, separated by commas; without one it serves this machine only."""
+    requests_per_minute: int | None = Field(default=None, ge=1)
+    """Requests that the HTTP server takes of each key in a minute."""
+    max_request_bytes: int = Field(default=32_000_000, ge=1)
+    turns_at_once: int = Field(default=8, ge=1)
+    """Turns that the HTTP server runs at the same time; more wait, callers taking turns."""
+    drain_s: int = Field(default=30, ge=0)
+    """Seconds that turns under way have to finish when the HTTP server is stopped; then they are rolled back."""
+    cors_origins: Words = ()
+    """Web pages that may call the HTTP server from a browser, separated by commas."""
 
     @classmethod
     def load(cls, environ: Mapping[str, str] | None = None, **explicit: Any) -> Self:

@@ -17,8 +17,9 @@ from conlora_agent.core.types import Box, Focus, Pending, Plan, Route, Step, Usa
 
 if TYPE_CHECKING:
     from adapters.registry import TaskRegistry
-    from conlora_agent.memory.pictures import PictureStore
+    from conlora_agent.memory.pictures import Pictures
     from conlora_agent.models import Models
+    from conlora_agent.recall import Exchange
     from conlora_agent.settings import Settings
     from conlora_agent.streaming import EventChannel
     from tools.registry import ToolRegistry
@@ -72,11 +73,17 @@ class TurnContext:
     """Every route there is, by name."""
     tasks: TaskRegistry
     tools: ToolRegistry
-    pictures: PictureStore
+    pictures: Pictures
     models: Models
     holder: str
     """Token of the thread's lease; pictures of the turn are held under it until it is committed."""
     channel: EventChannel
+    system: str = ""
+    """What the caller asks of the language model besides; heard by `chat` only, as stacks are trained without it."""
+    max_tokens: int | None = None
+    """The most tokens that one text may have; boxes and the like are not cut."""
+    past: Exchange | None = None
+    """Set when a turn of the past is gone through again, only for what it left behind."""
 
 
 def focus_of(state: TurnState) -> Focus:

@@ -50,6 +50,10 @@ class StepRun:
         """The conversation so far: the same for every route, so that a backbone can keep its work on it."""
         return history(self.state.get("window", []), self.context.settings.history_tokens)
 
+    def most_tokens(self, usual: int) -> int:
+        """Tokens that a text may have here, of which there are `usual` at most unless the caller wants fewer."""
+        return usual if self.context.max_tokens is None else min(usual, self.context.max_tokens)
+
     def on_token(self, text: str) -> None:
         """Pass a piece of generated text on. Raises TurnCancelled."""
         if text:

@@ -67,3 +67,19 @@ class EventChannel:
             worker.join()
         if failures:
             raise failures[0]
+
+
+class MutedChannel(EventChannel):
+    """For work that nobody is to hear of, within a turn that can be cancelled: `turn` is the channel of that turn."""
+
+    def __init__(self, turn: EventChannel) -> None:
+        super().__init__()
+        self._turn = turn
+
+    def emit(self, event: Event) -> None:
+        """Drop the event. Raises TurnCancelled."""
+        self._turn.check()
+
+    def wait_until_taken(self) -> None:
+        """Nothing to wait for. Raises TurnCancelled."""
+        self._turn.check()

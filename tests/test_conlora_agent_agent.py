@@ -134,7 +134,7 @@ def test_the_step_budget_ends_in_an_explanation() -> None:
 
 def test_weak_answers_say_so() -> None:
     result = make_agent({"read": "ocr"}, FakeBackbone(default="maybe", probability=0.2)).ask("read", image=png())
-    assert result.answer == "I'm not sure: maybe"
+    assert result.answer == "maybe (I'm not sure.)"
     assert result.steps[0].text == "maybe"
     assert result.answer_confidence == pytest.approx(0.2 * 0.95)
 

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Any, ClassVar, Generic, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -89,6 +89,8 @@ class Tool(ABC, Generic[Args]):
     title: str
     description: str
     args_model: type[Args]
+    pure: ClassVar[bool] = False
+    """Whether the same arguments always give the same result at next to no cost, so that a call may be repeated."""
     result_model: type[BaseModel]
     needs_image: bool = False
     """Whether it works on the current picture; its argument `image` then names it."""

@@ -16,7 +16,7 @@ from typing import Annotated, NoReturn
 import typer
 from typer import TyperException
 
-from apps.cli import ask, chat, demo, doctor, evals, models, route, tasks, threads, tools, web
+from apps.cli import ask, chat, demo, doctor, evals, models, route, serve, tasks, threads, tools, web
 from apps.cli.common import OpenAgent, Terminal, one_line, open_agent
 from conlora_agent.core.errors import ConloraError
 
@@ -26,6 +26,7 @@ app = typer.Typer(name="conlora", add_completion=False, invoke_without_command=T
 app.command("ask")(ask.ask)
 app.command("chat")(chat.chat)
 app.command("web")(web.web)
+app.command("serve")(serve.serve)
 app.command("demo")(demo.demo)
 app.command("route")(route.route)
 app.command("doctor")(doctor.doctor)

@@ -101,9 +101,9 @@ def terminal_of(ctx: typer.Context) -> Terminal:
     return ctx.ensure_object(Terminal)
 
 
-def load_settings(backbone: str | None = None) -> Settings:
+def load_settings(backbone: str | None = None, **options: Any) -> Settings:
     """Settings with the options of a command. Raises SettingsError or UnknownName, before anything heavy loads."""
-    settings = Settings.load(backbone=backbone)
+    settings = Settings.load(backbone=backbone, **options)
     from conlora_agent.backbone import BACKBONES
 
     if settings.backbone not in BACKBONES:

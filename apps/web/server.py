@@ -62,8 +62,8 @@ def serve(
             server.run(sockets=[listening])
 
 
-def web_app(agent: Agent, preparation: Preparation) -> FastAPI:
-    """The page as an ASGI application."""
+def web_app(agent: Agent, preparation: Preparation, *, auth: Callable[[str, str], bool] | None = None) -> FastAPI:
+    """The page as an ASGI application. `auth`: whether a name and a password may log in; None asks for neither."""
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
     import gradio
     from fastapi import FastAPI
@@ -79,6 +79,7 @@ def web_app(agent: Agent, preparation: Preparation) -> FastAPI:
         path="/",
         ssr_mode=False,
         footer_links=[],
+        auth=auth,
         allowed_paths=[str(ASSETS)],
         theme=theme(),
         css_paths=Path(__file__).with_name("style.css"),

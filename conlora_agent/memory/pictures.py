@@ -11,11 +11,12 @@ import os
 import re
 import sqlite3
 import tempfile
+import threading
 import time
 import uuid
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol, Self
 
 from conlora_agent.core.errors import PictureError, StorageError, UnknownName
 from conlora_agent.memory.database import Database
@@ -29,6 +30,40 @@ HOLD_S = 3600.0
 _HASH = re.compile(r"[0-9a-f]{64}")
 
 
+class Pictures(Protocol):
+    """What a turn needs of a picture store."""
+
+    def put(self, data: bytes, *, holder: str | None = None) -> str:
+        """Check and keep a picture; its content hash. Raises PictureError."""
+
+    def open(self, key: str) -> Image:
+        """The picture, EXIF-upright, RGB. Raises UnknownName."""
+
+
+class TransientPictures:
+    """Pictures of one request, lent to `store` in memory while the `with` block lasts, and written nowhere."""
+
+    def __init__(self, store: PictureStore) -> None:
+        self._store = store
+        self._keys: list[str] = []
+
+    def put(self, data: bytes, *, holder: str | None = None) -> str:
+        """Check and lend a picture; its content hash. Raises PictureError."""
+        key = self._store.lend(data)
+        self._keys.append(key)
+        return key
+
+    def open(self, key: str) -> Image:
+        """The picture, EXIF-upright, RGB. Raises UnknownName."""
+        return self._store.open(key)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._store.take_back(self._keys)
+
+
 class PictureStore:
     """Pictures under `folder`, counted in `database`."""
 
@@ -36,6 +71,25 @@ class PictureStore:
         self._database = database
         self._folder = folder
         self._max_pixels = max_pixels
+        self._lent: dict[str, tuple[bytes, int]] = {}
+        """Pictures in memory only, with how many requests lend them."""
+        self._lock = threading.Lock()
+
+    def lend(self, data: bytes) -> str:
+        """Check a picture and have it in memory until it is taken back; its content hash. Raises PictureError."""
+        decode_picture(data, max_pixels=self._max_pixels)
+        key = hashlib.sha256(data).hexdigest()
+        with self._lock:
+            self._lent[key] = (data, self._lent.get(key, (data, 0))[1] + 1)
+        return key
+
+    def take_back(self, keys: Iterable[str]) -> None:
+        """End a loan of each of these pictures."""
+        with self._lock:
+            for key in keys:
+                data, lenders = self._lent.pop(key)
+                if lenders > 1:
+                    self._lent[key] = (data, lenders - 1)
 
     def put(self, data: bytes, *, holder: str | None = None) -> str:
         """Check and store a picture; its content hash. It stays until a turn with it is committed or the hold expires.
@@ -61,6 +115,8 @@ class PictureStore:
 
     def read(self, key: str) -> bytes:
         """The original bytes. Raises UnknownName."""
+        if (lent := self._lent.get(key)) is not None:
+            return lent[0]
         try:
             return self.path(key).read_bytes()
         except FileNotFoundError as error:

@@ -19,10 +19,14 @@ from conlora_agent.memory.database import Database
 from conlora_agent.memory.leases import Leases
 from conlora_agent.memory.pictures import PictureStore
 
+Summaries = list["ThreadSummary"]
 ExportFormat = Literal["json", "markdown"]
 TITLE_CHARS = 60
 
-_THREAD_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
+OWNER_MARK = "."
+"""Stands between owner and name in the id of a thread that belongs to someone: `<12 hexadecimal digits>.<name>`."""
+
+_THREAD_ID = re.compile(r"(?:[0-9a-f]{12}\.)?[A-Za-z0-9_-]{1,64}")
 
 
 class ThreadSummary(Model):
@@ -53,27 +57,25 @@ class ThreadStore:
         self._leases = leases
         self._pictures = pictures
 
-    def search(self, words: str) -> list[ThreadSummary]:
-        """The threads whose title or turns hold all `words`, in any order and case, the one used last first."""
-        with self._database.read() as connection:
-            rows = connection.execute(
-                "SELECT id, title || ' ' || coalesce((SELECT group_concat("
-                " json_extract(record, '$.text') || ' ' || json_extract(record, '$.answer'), ' ')"
-                " FROM turns WHERE thread = id), '') FROM threads"
-            ).fetchall()
-        wanted = words.casefold().split()
-        found = {thread for thread, said in rows if all(word in said.casefold() for word in wanted)}
-        return [summary for summary in self.list() if summary.id in found]
-
-    def list(self) -> list[ThreadSummary]:
-        """All threads, the one used last first."""
+    def list(self, owner: str = "") -> Summaries:
+        """All threads, or those of an owner, the one used last first."""
         with self._database.read() as connection:
             rows = connection.execute(
                 "SELECT id, title, (SELECT count(*) FROM turns WHERE thread = id), created_at, updated_at"
                 " FROM threads ORDER BY updated_at DESC, id"
             ).fetchall()
         names = ("id", "title", "turns", "created_at", "updated_at")
-        return [ThreadSummary(**dict(zip(names, row, strict=True))) for row in rows]
+        return [ThreadSummary(**dict(zip(names, row, strict=True))) for row in rows if row[0].startswith(owner)]
+
+    def search(self, query: str, *, owner: str = "") -> Summaries:
+        """The threads that hold all words of `query`, in their title or anywhere in what was said."""
+        words = query.casefold().split()
+        return [s for s in self.list(owner) if all(word in self._said(s.id).casefold() for word in words)]
+
+    def _said(self, thread: str) -> str:
+        transcript = self.show(thread)
+        said = [part for turn in transcript.turns for part in (turn.text, turn.answer)]
+        return "\n".join([transcript.title, *said])
 
     def rename(self, thread: str, title: str) -> None:
         """Give a thread another title, cut to 60 characters. Raises UnknownName, or TextError for an empty one."""
@@ -120,8 +122,11 @@ class ThreadStore:
         raise UnknownName.among("export format", format, ("json", "markdown"))
 
     def _unknown(self, thread: str, connection: sqlite3.Connection) -> UnknownName:
-        known = [row[0] for row in connection.execute("SELECT id FROM threads ORDER BY updated_at DESC LIMIT 10")]
-        return UnknownName.among("thread", thread, known)
+        """Suggests threads of the same owner only, and says no more than their names."""
+        owner, _, name = thread.rpartition(OWNER_MARK)
+        rows = connection.execute("SELECT id FROM threads ORDER BY updated_at DESC").fetchall()
+        known = [row[0].rpartition(OWNER_MARK) for row in rows]
+        return UnknownName.among("thread", name, [other for of, _, other in known if of == owner][:10])
 
 
 def new_thread_id() -> str:

@@ -1,0 +1,141 @@
+"""Errors as HTTP answers, in the shape that OpenAI's clients read: `{"error": {message, type, param, code}}`."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel
+from starlette.exceptions import HTTPException
+
+from conlora_agent.core.errors import (
+    BackboneError,
+    BadInput,
+    ConloraError,
+    Failure,
+    StorageError,
+    ThreadBusy,
+    ToolError,
+    ToolUnavailable,
+    UnknownName,
+)
+
+log = logging.getLogger(__name__)
+
+STATUS: dict[type[ConloraError], int] = {
+    UnknownName: 404,
+    BadInput: 400,
+    ThreadBusy: 409,
+    ToolUnavailable: 503,
+    ToolError: 502,
+    StorageError: 503,
+    BackboneError: 503,
+    Failure: 500,
+}
+"""The first class that fits decides."""
+TYPES = {
+    400: "invalid_request_error",
+    401: "authentication_error",
+    404: "not_found_error",
+    409: "conflict_error",
+    413: "invalid_request_error",
+    429: "rate_limit_error",
+}
+
+
+class Problem(Failure):
+    """An error that only HTTP knows, with its status and headers."""
+
+    def __init__(self, status: int, problem: str, remedy: str = "", **headers: str) -> None:
+        super().__init__(problem, remedy)
+        self.status = status
+        self.headers = {name.replace("_", "-"): value for name, value in headers.items()}
+
+
+class ErrorDetail(BaseModel):
+    """What is wrong and what to do about it."""
+
+    message: str
+    type: str
+    param: str | None = None
+    code: str | None = None
+
+
+class ErrorBody(BaseModel):
+    """The body of every answer that is an error."""
+
+    error: ErrorDetail
+
+
+RESPONSES: dict[int | str, dict[str, Any]] = {
+    400: {"model": ErrorBody, "description": "The request cannot be served as it is."},
+    401: {"model": ErrorBody, "description": "The key is missing or wrong."},
+    404: {"model": ErrorBody, "description": "Nothing has that name."},
+    409: {"model": ErrorBody, "description": "The thread is busy with another turn."},
+    413: {"model": ErrorBody, "description": "The request is too large."},
+    429: {"model": ErrorBody, "description": "Too many requests."},
+    500: {"model": ErrorBody, "description": "A mistake of the server's."},
+    503: {"model": ErrorBody, "description": "Model, storage or a tool cannot be used now."},
+}
+
+
+def status_of(error: ConloraError) -> int:
+    """The HTTP status of an error."""
+    if isinstance(error, Problem):
+        return error.status
+    return next((status for cls, status in STATUS.items() if isinstance(error, cls)), 500)
+
+
+def body_of(error: ConloraError, param: str | None = None) -> dict[str, Any]:
+    """The JSON body of an error."""
+    status = status_of(error)
+    code = "model_not_found" if param == "model" else None
+    return _body(status, str(error), param=param, code=code)
+
+
+def answer(error: ConloraError, param: str | None = None) -> JSONResponse:
+    """The whole answer to a request that met an error."""
+    headers = error.headers if isinstance(error, Problem) else {}
+    return JSONResponse(body_of(error, param), status_of(error), headers)
+
+
+def install(app: FastAPI) -> None:
+    """Make every error of `app` answer in this shape, but for mistakes of ours (see RequestLog)."""
+    app.add_exception_handler(ConloraError, _expected)
+    app.add_exception_handler(RequestValidationError, _invalid)
+    app.add_exception_handler(HTTPException, _http)
+
+
+def unexpected(error: BaseException) -> Failure:
+    """A mistake of ours as an error that tells nothing but its kind; the log has the rest."""
+    log.error("a request broke", exc_info=error)
+    return Failure(f"internal error ({type(error).__name__})", "please report it with the request id")
+
+
+async def _expected(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, ConloraError)
+    return answer(error)
+
+
+async def _invalid(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, RequestValidationError)
+    kind = request.headers.get("content-type", "")
+    if request.method != "GET" and not kind.startswith("application/json"):
+        return JSONResponse(_body(400, "the body is not JSON; send the header Content-Type: application/json"), 400)
+    first = error.errors()[0]
+    place = ".".join(str(part) for part in first["loc"] if part != "body")
+    message = f"{place or 'body'}: {first['msg'][:1].lower()}{first['msg'][1:]}; see /docs"
+    return JSONResponse(_body(400, message, param=place or None), 400)
+
+
+async def _http(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, HTTPException)
+    return JSONResponse(_body(error.status_code, str(error.detail)), error.status_code, error.headers)
+
+
+def _body(status: int, message: str, *, param: str | None = None, code: str | None = None) -> dict[str, Any]:
+    kind = TYPES.get(status, "invalid_request_error" if status < 500 else "server_error")
+    return ErrorBody(error=ErrorDetail(message=message, type=kind, param=param, code=code)).model_dump()

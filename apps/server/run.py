@@ -1,0 +1,105 @@
+"""Starts the HTTP server: address, agent, API and page; and stops it so that turns under way can finish."""
+
+from __future__ import annotations
+
+import contextlib
+import hmac
+import ipaddress
+import logging
+import signal
+import socket
+import sys
+import threading
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from apps.web.server import address, listen
+from conlora_agent.core.errors import BadInput
+from conlora_agent.settings import Settings
+
+if TYPE_CHECKING:
+    import uvicorn
+    from fastapi import FastAPI
+
+    from apps.cli.common import OpenAgent
+    from apps.server.readiness import Readiness
+    from conlora_agent.agent import Agent
+
+
+def serve(
+    settings: Settings,
+    open_agent: OpenAgent,
+    *,
+    host: str,
+    port: int,
+    page: bool = True,
+    say: Callable[[str], None] = print,
+) -> None:
+    """Serve until interrupted. `port` 0 takes a free one. `page`: whether the web chat is at `/`.
+
+    Raises BadInput for an address that cannot be listened on or is not this machine's own while there is no key,
+    Failure for a port that is taken.
+    """
+    if not settings.api_keys:
+        check_loopback(host)
+    listening = listen(host, port)
+    import uvicorn
+
+    from apps.server.app import create_app
+    from apps.server.middleware import log_to
+    from apps.server.readiness import Readiness
+
+    log_to(logging.StreamHandler(sys.stderr))
+    readiness = Readiness()
+    with listening, open_agent(settings, readiness.progress) as agent:
+        app = create_app(agent, readiness, page=_page(agent, settings) if page else None)
+        config = uvicorn.Config(
+            app,
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            timeout_graceful_shutdown=settings.drain_s,
+            lifespan="on",
+        )
+        server = uvicorn.Server(config)
+        _beside(server, agent, readiness, address(listening), say)
+        # uvicorn sends itself the signal again once it has stopped in good order; that is no reason to die of it.
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
+        with contextlib.suppress(KeyboardInterrupt):
+            server.run(sockets=[listening])
+    say("stopped")
+
+
+def check_loopback(host: str) -> None:
+    """Refuse, while no key protects the server, an address that others can reach. Raises BadInput."""
+    try:
+        found = {info[4][0] for info in socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)}
+    except OSError as error:
+        raise BadInput(f"no address named {host!r} ({error.strerror})", "try --host 127.0.0.1") from error
+    if not all(ipaddress.ip_address(str(one).split("%")[0]).is_loopback for one in found):
+        raise BadInput(f"{host} can be reached from elsewhere", "give --api-key KEY, or --host 127.0.0.1")
+
+
+def _page(agent: Agent, settings: Settings) -> FastAPI:
+    """The web chat; behind a log-in with any name and a key as password, where there are keys."""
+    from apps.web.server import web_app
+    from apps.web.turns import Preparation
+
+    def known(_: str, password: str) -> bool:
+        return any(hmac.compare_digest(password.encode(), key.encode()) for key in settings.api_keys)
+
+    return web_app(agent, Preparation(), auth=known if settings.api_keys else None)
+
+
+def _beside(server: uvicorn.Server, agent: Agent, readiness: Readiness, url: str, say: Callable[[str], None]) -> None:
+    """What happens beside serving: say where it is, and make the agent ready."""
+
+    def work() -> None:
+        while not server.started:
+            time.sleep(0.05)
+        say(f"serving at {url} (API: {url}docs; Ctrl-C stops it)")
+        readiness.prepare(agent).join()
+        say("ready" if readiness.state.status == "ready" else f"not ready: {readiness.state.detail}")
+
+    threading.Thread(target=work, name="beside", daemon=True).start()
