@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from apps.cli.common import BackboneOption, JsonOption, load_settings, terminal_of, to_json
+from conlora_agent.core.errors import BadInput
 
 if TYPE_CHECKING:
     from conlora_agent.agent import Agent
@@ -59,6 +60,39 @@ def arguments(
     report = evaluate_arguments(rows).model_dump(mode="json")
     misses = [f"missed: {to_json(miss)}" for miss in report["misses"]]
     terminal_of(ctx).emit(report, as_json, [*figures(report), *misses])
+
+
+@app.command("new-tasks")
+def new_tasks(
+    ctx: typer.Context,
+    data: Annotated[
+        Path | None, typer.Option("--data", metavar="FILE", help="JSONL of invented tasks; default: ours.")
+    ] = None,
+    only: Annotated[list[str] | None, typer.Option("--task", metavar="NAME", help="Only this task; repeats.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Measure what adding a task with eight examples does: which phrasings reach it, what other routes lose."""
+    from evals.new_tasks import evaluate_new_tasks, load_new_tasks
+    from evals.router import load_rows
+    from router.embedding import EmbeddingRouter
+
+    terminal = terminal_of(ctx)
+    settings = load_settings()
+    tasks = [task for task in load_new_tasks(data or HELD_OUT / "new_tasks.jsonl") if not only or task.task in only]
+    if not tasks:
+        raise BadInput(f"no task named {', '.join(only or [])} in the data", "leave --task out")
+    rows = load_rows(HELD_OUT / "router_heldout.jsonl")
+    with terminal.agent(settings) as agent:
+        made = EmbeddingRouter(agent.routes(), cache_dir=settings.cache)
+
+        def make(routes: Sequence[Route]) -> EmbeddingRouter:
+            made.refit(routes)
+            return made
+
+        report = evaluate_new_tasks(tasks, rows, agent.routes(), make).model_dump(mode="json")
+    lines = [f"{t['task']}: reached {t['reached']:.3f}, others lose {t['lost']:.4f}" for t in report["tasks"]]
+    missed = [f"missed: {miss}" for task in report["tasks"] for miss in task["misses"]]
+    terminal.emit(report, as_json, [*figures(report), *lines, *missed])
 
 
 @dataclass(frozen=True)
