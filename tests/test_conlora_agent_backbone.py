@@ -13,8 +13,9 @@ from transformers import AutoModelForImageTextToText, AutoProcessor
 from conlora_agent.backbone.nano import register
 from conlora_agent.backbone.nano.assemble import processor
 from conlora_agent.backbone.nano.processing import IMAGE, canvas_for, fit, invocation_ids, prefix_ids
+from conlora_agent.backbone.nano.profile import NanoProfile
 from conlora_agent.core.errors import TextError, UnknownName, WeightsError
-from conlora_agent.core.protocols import GenerateRequest
+from conlora_agent.core.protocols import GenerateRequest, Generation
 from conlora_agent.core.types import Message
 from tests.tiny_nano import tiny_backbone, tiny_model, tiny_stack, tiny_tokenizer
 
@@ -82,22 +83,82 @@ def test_a_stack_off_is_the_plain_model(tmp_path: Path, picture: Image.Image) ->
     assert with_stack.generate(request) == plain
 
 
-def test_low_layers_run_once_per_picture(tmp_path: Path, picture: Image.Image, monkeypatch: pytest.MonkeyPatch) -> None:
+def count_runs(module: torch.nn.Module) -> list[int]:
+    runs: list[int] = []
+    module.register_forward_hook(lambda *args: runs.append(1))
+    return runs
+
+
+def test_the_shared_layers_run_once_per_picture_and_the_adapted_ones_for_each_stack(
+    tmp_path: Path, picture: Image.Image
+) -> None:
     backbone = tiny_backbone()
-    backbone.attach("ocr", tiny_stack(tmp_path / "ocr", 1))
-    runs = []
-    backbone.model.vision.low.register_forward_hook(lambda *args: runs.append(1))
-    for stack in ("ocr", None, "ocr"):
+    for seed, name in enumerate(("ocr", "caption")):
+        backbone.attach(name, tiny_stack(tmp_path / name, seed))
+    vision = backbone.profile.model.vision
+    trunk, shared, adapted = (
+        count_runs(m) for m in (vision.low.trunk.stem, vision.upper.layers[1].mlp_norm, vision.upper.layers[2].mlp_norm)
+    )
+    for stack in ("ocr", None, "ocr", "caption"):
         backbone.generate(GenerateRequest("read", (), picture, "hash", stack, max_new_tokens=2))
-    assert len(runs) == 1
+    assert (len(trunk), len(shared), len(adapted)) == (1, 1, 3)
+    backbone.generate(GenerateRequest("read", (), picture, "another", "ocr", max_new_tokens=2))
+    assert (len(trunk), len(shared), len(adapted)) == (2, 2, 4)
+
+
+def test_a_stack_without_a_vision_part_takes_the_whole_vision_output(tmp_path: Path, picture: Image.Image) -> None:
+    places = NanoProfile.places
+    backbone = tiny_backbone()
+    backbone.attach("words", tiny_stack(tmp_path / "words", 1, places.language))
+    backbone.attach("mid", tiny_stack(tmp_path / "mid", 2, places.mid))
+    heads = count_runs(backbone.profile.model.vision.heads)
+    answers = [
+        backbone.generate(GenerateRequest("read", (), picture, "hash", stack, max_new_tokens=6))
+        for stack in (None, "words", "mid")
+    ]
+    assert len(heads) == 1
+    assert answers[2] == tiny_answer(tmp_path / "mid", picture)
+
+
+def test_what_was_seen_is_not_mixed_up_between_stacks(tmp_path: Path, picture: Image.Image) -> None:
+    backbone = tiny_backbone()
+    backbone.attach("ocr", tiny_stack(tmp_path / "one", 1))
+    ask = GenerateRequest("read", (), picture, "hash", "ocr", max_new_tokens=8)
+    first = backbone.generate(ask)
+    backbone.attach("ocr", tiny_stack(tmp_path / "two", 2))
+    second = backbone.generate(ask)
+    assert first == tiny_answer(tmp_path / "one", picture)
+    assert second == tiny_answer(tmp_path / "two", picture) != first
+
+
+def test_a_stack_that_adapts_a_shared_layer_gets_it_computed_anew(tmp_path: Path, picture: Image.Image) -> None:
+    backbone = tiny_backbone()
+    everything = r"vision\.upper\.(enter|layers\.\d\.attention\.q_proj)"
+    backbone.attach("deep", tiny_stack(tmp_path / "deep", 1, everything))
+    backbone.generate(GenerateRequest("read", (), picture, "hash", None, max_new_tokens=2))
+    deep = backbone.generate(GenerateRequest("read", (), picture, "hash", "deep", max_new_tokens=8))
+    assert deep == tiny_answer(tmp_path / "deep", picture)
+    # ... and leaves nothing behind for the others.
+    plain = backbone.generate(GenerateRequest("read", (), picture, "other", "deep", max_new_tokens=2))
+    assert plain is not None
+    after = backbone.generate(GenerateRequest("read", (), picture, "other", None, max_new_tokens=8))
+    assert after == tiny_backbone().generate(GenerateRequest("read", (), picture, None, None, max_new_tokens=8))
+
+
+def tiny_answer(folder: Path, picture: Image.Image) -> Generation:
+    """The answer of a fresh backbone that keeps nothing."""
+    backbone = tiny_backbone()
+    backbone.attach("only", folder)
+    tokens = 6 if folder.name == "mid" else 8
+    return backbone.generate(GenerateRequest("read", (), picture, None, "only", max_new_tokens=tokens))
 
 
 def test_stacks_touch_upper_mid_and_language_layers_only(tmp_path: Path) -> None:
     backbone = tiny_backbone()
     backbone.attach("ocr", tiny_stack(tmp_path / "ocr", 1))
-    adapted = {name.split(".lora_A")[0] for name, _ in backbone.peft.named_parameters() if ".lora_A" in name}
+    adapted = backbone.loras.get("ocr").layers  # type: ignore[union-attr]
     assert any("vision.upper.layers.3" in n for n in adapted)
-    assert any(".mid." in n for n in adapted)
+    assert any(n.startswith("mid.") for n in adapted)
     assert any("language_model" in n for n in adapted)
     assert not any("vision.low" in n or "upper.layers.0" in n for n in adapted)
 

@@ -146,8 +146,8 @@ def test_unknown_checks_suggest_the_nearest() -> None:
 def test_a_sound_model_has_no_problem_and_a_spoilt_one_names_it() -> None:
     backbone = tiny_backbone()
     assert backbone.problems() == []
-    backbone.model.config.image_token_id = 7
-    backbone.model.vision.heads.heat.bias.data[0] = float("nan")
+    backbone.profile.model.config.image_token_id = 7
+    backbone.profile.model.vision.heads.heat.bias.data[0] = float("nan")
     numbering, weights = backbone.problems()
     assert "numbers <file_sep> otherwise" in numbering
     assert "vision.heads.heat.bias hold values that are no numbers" in weights

@@ -167,7 +167,7 @@ def matched(training: Training, places: Places = NANO_PLACES) -> dict[str, int]:
     """How many modules of each part of the tiny model get a LoRA."""
     from peft import get_peft_model
 
-    model = get_peft_model(tiny_backbone().model, lora_config(places, training))
+    model = get_peft_model(tiny_backbone().profile.model, lora_config(places, training))
     names = [name for name, _ in model.named_modules() if name.endswith("lora_A.default")]
     return {part: sum(f".{part}." in name for name in names) for part in ("vision", "mid", "language_model")}
 

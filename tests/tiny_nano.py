@@ -14,7 +14,7 @@ from conlora_agent.backbone.nano.assemble import processor
 from conlora_agent.backbone.nano.configuration import NanoConfig
 from conlora_agent.backbone.nano.modeling import NanoForConditionalGeneration
 from conlora_agent.backbone.nano.processing import IMAGE
-from conlora_agent.training.lora import NANO_MODULES
+from conlora_agent.backbone.nano.profile import NanoProfile
 
 NAMES = ["apple", "car", "dog"]
 COLOURS = ["none", "red", "blue"]
@@ -54,19 +54,19 @@ def tiny_model(tokenizer: Any) -> NanoForConditionalGeneration:
     return model.eval()
 
 
-def tiny_backbone() -> LocalBackbone:
+def tiny_backbone(**kwargs: Any) -> LocalBackbone:
     """The driver around a tiny model."""
     tokenizer = tiny_tokenizer()
     model = tiny_model(tokenizer)
-    return LocalBackbone("nano", "tiny", model, processor(model.config, tokenizer))
+    return LocalBackbone("nano", "tiny", NanoProfile(model, processor(model.config, tokenizer)), **kwargs)
 
 
-def tiny_stack(folder: Path, seed: int, patterns: tuple[str, ...] = NANO_MODULES) -> Path:
+def tiny_stack(folder: Path, seed: int, pattern: str = NanoProfile.places.pattern) -> Path:
     """Random PEFT weights of a stack for the tiny model, saved in `folder`."""
     from peft import LoraConfig, get_peft_model
 
     model = tiny_model(tiny_tokenizer())
     torch.manual_seed(seed)
-    config = LoraConfig(r=4, target_modules="|".join(f"({p})" for p in patterns), init_lora_weights=False)
+    config = LoraConfig(r=4, target_modules=pattern, init_lora_weights=False)
     get_peft_model(model, config).save_pretrained(folder)
     return folder

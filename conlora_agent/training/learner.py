@@ -14,8 +14,10 @@ import torch
 from torch import Tensor
 
 from adapters.manifest import Training
-from conlora_agent.backbone.local import LocalBackbone, Recent
+from conlora_agent.backbone.local import LocalBackbone
 from conlora_agent.backbone.nano.processing import invocation_ids, pixels_of, prefix_ids
+from conlora_agent.backbone.nano.profile import NanoProfile
+from conlora_agent.backbone.recent import MIB, Recent
 from conlora_agent.core.errors import ManifestError
 from conlora_agent.core.protocols import Backbone
 from conlora_agent.core.types import Box, Message
@@ -26,8 +28,7 @@ from conlora_agent.training.stacks import TeacherBatch, answer_ids, answer_loss
 OpenPicture = Callable[[Lesson], Any]
 Canvas = tuple[Tensor, Box]
 """Pixels (1, 3, H, W) uint8 of a picture on its canvas, and where it lies there."""
-CANVASES_KEPT = 1024
-"""0.2 MB each."""
+CANVASES_MIB = 256
 
 
 class Learner(Protocol):
@@ -47,7 +48,7 @@ def learner_for(
 
     Raises ManifestError when stacks for this backbone are not trained here.
     """
-    if isinstance(backbone, LocalBackbone):
+    if isinstance(backbone, LocalBackbone) and isinstance(backbone.profile, NanoProfile):
         return NanoLearner(backbone, task, training, start, open_picture, device)
     raise ManifestError(f"stacks for {backbone.name!r} cannot be trained here", "choose --backbone nano")
 
@@ -64,11 +65,11 @@ class NanoLearner:
         open_picture: OpenPicture,
         device: str = "cpu",
     ) -> None:
-        self._tokenizer, self._open, self._device = backbone.tokenizer, open_picture, device
+        self._tokenizer, self._open, self._device = backbone.profile.tokenizer, open_picture, device
         self._spelled, self._box_range = training.spelled, backbone.box_range
-        self._area = backbone.model.config.canvas_area
-        self._canvases: Recent[Path, Canvas] = Recent(CANVASES_KEPT)
-        base = backbone.model.to(device).requires_grad_(False)
+        self._area = backbone.profile.model.config.canvas_area
+        self._canvases: Recent[Path, Canvas] = Recent(CANVASES_MIB * MIB)
+        base = backbone.profile.model.to(device).requires_grad_(False)
         self.model = _with_stack(base, task, training, start).to(base.dtype)
 
     def loss(self, lessons: Sequence[Lesson], history: Sequence[Message]) -> tuple[Tensor, int]:

@@ -1,19 +1,15 @@
-"""Where a stack's LoRAs go and how large they are, per backbone."""
+"""How large a stack's LoRAs are. Where they can go is in the profile of the backbone's family."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 from adapters.manifest import Training
+from conlora_agent.backbone.nano.places import NANO_PLACES
+from conlora_agent.backbone.places import Places
 from conlora_agent.core.errors import ManifestError
 
-NANO_MODULES = (
-    r"vision\.upper\.layers\.[23]\.attention\.[qv]_proj",
-    r"mid\.(glyph|object)_correction\.(up|down)_proj",
-    r"language_model\.model\.layers\.\d+\.self_attn\.[qvo]_proj",
-)
-"""Upper vision layers, mid layer, language model, as full names of `nano`'s modules (regular expressions)."""
+__all__ = ["NANO_PLACES", "Places", "lora_config", "nano_lora"]
 
 
 def nano_lora(rank: int = 16) -> Any:
@@ -23,34 +19,10 @@ def nano_lora(rank: int = 16) -> Any:
     return LoraConfig(
         r=rank,
         lora_alpha=2 * rank,
-        target_modules="|".join(f"({pattern})" for pattern in NANO_MODULES),
+        target_modules=NANO_PLACES.pattern,
         rank_pattern={r".*vision\.upper.*": rank // 2, r".*mid\..*": rank // 2},
         bias="none",
     )
-
-
-@dataclass(frozen=True)
-class Places:
-    """Where a backbone family's LoRAs go: regular expressions of full module names, one for each part of a stack.
-
-    In `vision`, `{layers}` stands for the numbers of the layers chosen; `depth` is how many there are and `upper` how
-    many of the uppermost get LoRAs by default. A part that the family lacks is "".
-    """
-
-    vision: str
-    mid: str
-    language: str
-    depth: int
-    upper: int
-
-
-NANO_PLACES = Places(
-    vision=r"vision\.upper\.layers\.({layers})\.attention\.[qv]_proj",
-    mid=r"mid\.(glyph|object)_correction\.(up|down)_proj",
-    language=r"language_model\.model\.layers\.\d+\.self_attn\.[qvo]_proj",
-    depth=4,
-    upper=2,
-)
 
 
 def lora_config(places: Places, training: Training) -> Any:
@@ -81,5 +53,4 @@ def _vision(places: Places, training: Training) -> str:
         raise ManifestError(
             f"training.vision_layers is {count}, this backbone has {places.depth} vision layers", "lower it"
         )
-    numbers = "|".join(str(number) for number in range(places.depth - count, places.depth))
-    return places.vision.replace("{layers}", numbers)
+    return places.vision_of(count)

@@ -55,8 +55,10 @@ class NanoForConditionalGeneration(PreTrainedModel):
         if low is None:
             if pixel_values is None:
                 raise ValueError("give pixel_values or low features")
-            low = self.vision.low(pixel_values.to(self.dtype))
-        tokens, points = self.mid(self.vision.describe(low), places)
+            dense = self.vision(pixel_values.to(self.dtype))
+        else:
+            dense = self.vision.describe(low)
+        tokens, points = self.mid(dense, places)
         return tokens, points
 
     def merge(

@@ -1,0 +1,88 @@
+"""`nano` as a family of models."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from torch import Tensor
+
+from conlora_agent.backbone.keyvalues import KeyValues, Rows
+from conlora_agent.backbone.nano import selftest
+from conlora_agent.backbone.nano.places import NANO_PLACES
+from conlora_agent.backbone.nano.processing import invocation_ids, pixels_of, prefix_ids
+from conlora_agent.backbone.nano.tokens import BOX_RANGE
+from conlora_agent.backbone.profile import Pixels, Profile, VisionLayers
+from conlora_agent.core.types import Message
+
+
+class NanoProfile(Profile):
+    """The embedded backbone. Its picture is one token of the prompt, replaced by as many as there is to see."""
+
+    family = "conlora_nano"
+    places = NANO_PLACES
+    box_range = BOX_RANGE
+    chat_penalty = 1.15  # a small language model decoding greedily falls into loops
+    language_module = "language_model"
+
+    def problems(self) -> Iterator[str]:
+        """Special tokens that are none, weights that are no numbers."""
+        return selftest.problems(self.model, self.tokenizer)
+
+    def prefix(self, history: Sequence[Message]) -> list[int]:
+        """See Profile."""
+        return prefix_ids(self.tokenizer, history)
+
+    def invocation(self, instruction: str, pixels: Pixels | None) -> list[int]:
+        """See Profile."""
+        return invocation_ids(self.tokenizer, instruction, pixels is not None)
+
+    @property
+    def stops(self) -> frozenset[int]:
+        """The end of a message, or of a document."""
+        return frozenset({self.tokenizer.eos_token_id, self.tokenizer.convert_tokens_to_ids("<|endoftext|>")})
+
+    @property
+    def limit(self) -> int:
+        """The language model's context."""
+        return int(self.model.config.text_config.max_position_embeddings)
+
+    @property
+    def vision(self) -> VisionLayers:
+        """The low layers count as the first layer; the heads look at their output again."""
+        tower = self.model.vision
+        upper = len(tower.upper.layers) // 2
+        return VisionLayers(tower, [tower.low, *tower.upper.layers], 1 + upper, frozenset({0}))
+
+    def pixels(self, picture: Any) -> Pixels:
+        """The picture on its canvas."""
+        values, place = pixels_of(picture, self.model.config.canvas_area)
+        height, width = values.shape[-2:]
+        return Pixels({"pixel_values": values.to(self.model.device), "places": [place]}, size=(width, height))
+
+    def see(self, pixels: Pixels) -> Tensor:
+        """Visual tokens (length, hidden)."""
+        tokens: list[Tensor] = self.model.visual_tokens(**pixels.inputs)[0]
+        return tokens[0]
+
+    def read(self, ids: Sequence[int], cache: KeyValues) -> None:
+        """See Profile."""
+        self.model.language_model.model(input_ids=self.tensor(ids), past_key_values=cache, use_cache=True)
+
+    def begin(self, ids: Sequence[int], pixels: Pixels | None, seen: Any, cache: KeyValues) -> tuple[Tensor, int]:
+        """See Profile."""
+        embeds, _ = self.model.merge(self.tensor(ids), None if seen is None else [seen])
+        out = self.model.language_model(inputs_embeds=embeds, past_key_values=cache, use_cache=True, logits_to_keep=1)
+        return out.logits[0, -1], cache.length
+
+    def step(self, tokens: Tensor, positions: Tensor, mask: Tensor | None, rows: Rows) -> Tensor:
+        """See Profile."""
+        out = self.model.language_model(
+            input_ids=tokens[:, None],
+            position_ids=positions[:, None],
+            attention_mask=mask,
+            past_key_values=rows,
+            use_cache=True,
+        )
+        logits: Tensor = out.logits[:, -1]
+        return logits

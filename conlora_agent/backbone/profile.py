@@ -1,0 +1,125 @@
+"""What differs from one family of models to the next, behind one interface.
+
+A profile knows its family's prompt, where its vision layers, mid layer and language model are, how it writes boxes, and
+how to run each part. The driver (local.py) owns the rest: stacks, caches, batches. Training uses the same profile, so
+stacks are trained in the layout they serve in: history with adapters off, then picture and instruction with the stack.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from torch import Tensor, nn
+
+from conlora_agent.backbone.keyvalues import KeyValues, Rows
+from conlora_agent.backbone.places import Places
+from conlora_agent.core.types import Message
+
+
+@dataclass(frozen=True)
+class Pixels:
+    """A picture as the vision layers take it."""
+
+    inputs: dict[str, Any]
+    """Keyword arguments of `see`: `pixel_values` and whatever the family adds."""
+    ids: tuple[int, ...] = ()
+    """Tokens that stand for the picture in the prompt."""
+    size: tuple[int, int] = (0, 0)
+    """Width and height in pixels as the model saw it; families that write boxes in pixels need it."""
+
+
+@dataclass(frozen=True)
+class VisionLayers:
+    """The vision encoder in the order it runs."""
+
+    tower: nn.Module
+    """The whole encoder."""
+    layers: Sequence[nn.Module]
+    """Its layers, the frozen first ones included."""
+    upper: int
+    """Number of the first layer that stacks adapt; the ones below are shared."""
+    taps: frozenset[int] = field(default_factory=frozenset)
+    """Layers whose output is used beside the last one's."""
+
+
+class Profile(ABC):
+    """One family of models, around one loaded model. Ids and tensors are of a single request unless said otherwise."""
+
+    family: str
+    places: Places
+    language_module: str
+    """Full name of the language model: what stands neither in it nor in the vision encoder is the mid layer."""
+    box_range = 100
+    """Boxes are written as integers 0..box_range-1."""
+    chat_penalty = 1.0
+    """How much less likely plain chat makes a token it has used before; stacks must copy freely."""
+
+    def __init__(self, model: Any, processor: Any) -> None:
+        self.model = model
+        self.processor = processor
+        self.tokenizer: Any = getattr(processor, "tokenizer", processor)
+
+    def problems(self) -> Iterator[str]:
+        """One line for each thing that is wrong with the model."""
+        yield from ()
+
+    # -- prompt -------------------------------------------------------------------------------------------------------
+
+    @abstractmethod
+    def prefix(self, history: Sequence[Message]) -> list[int]:
+        """Ids of the conversation so far, up to where the picture of the last user message stands."""
+
+    @abstractmethod
+    def invocation(self, instruction: str, pixels: Pixels | None) -> list[int]:
+        """Ids of the last user message, the picture's tokens first, and the beginning of the answer."""
+
+    @property
+    @abstractmethod
+    def stops(self) -> frozenset[int]:
+        """Tokens that end an answer."""
+
+    @property
+    @abstractmethod
+    def limit(self) -> int:
+        """Tokens that prompt and answer may have together."""
+
+    # -- vision -------------------------------------------------------------------------------------------------------
+
+    @property
+    @abstractmethod
+    def vision(self) -> VisionLayers:
+        """The vision encoder."""
+
+    @abstractmethod
+    def pixels(self, picture: Any) -> Pixels:
+        """An upright RGB picture, prepared."""
+
+    @abstractmethod
+    def see(self, pixels: Pixels) -> Any:
+        """Vision encoder and mid layer: what the language model gets to see of the picture."""
+
+    # -- language model -----------------------------------------------------------------------------------------------
+
+    @abstractmethod
+    def read(self, ids: Sequence[int], cache: KeyValues) -> None:
+        """Read text behind what is in the cache."""
+
+    @abstractmethod
+    def begin(self, ids: Sequence[int], pixels: Pixels | None, seen: Any, cache: KeyValues) -> tuple[Tensor, int]:
+        """Read an invocation behind what is in the cache.
+
+        Returns the logits (vocabulary,) of the answer's first token and the position of that token.
+        """
+
+    @abstractmethod
+    def step(self, tokens: Tensor, positions: Tensor, mask: Tensor | None, rows: Rows) -> Tensor:
+        """Logits (rows, vocabulary) after one more token (rows,) at these positions (rows,) in each row of a batch."""
+
+    def tensor(self, ids: Sequence[int]) -> Tensor:
+        """Ids as a batch of one, on the model's device."""
+        import torch
+
+        return torch.tensor([list(ids)], device=self.model.device)

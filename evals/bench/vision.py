@@ -1,0 +1,54 @@
+"""The next question about the same picture: how much of looking at it is done already."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from evals.bench.timing import language_only, milliseconds, picture, seconds, shipped_stacks
+
+if TYPE_CHECKING:
+    from conlora_agent.backbone.local import LocalBackbone
+    from conlora_agent.backbone.stacks import Stack
+
+ROUNDS = 5
+
+
+def run(backbone: LocalBackbone, note: Callable[[str], None]) -> dict[str, Any]:
+    """Time from picture to visual tokens: cold, then for a second stack with and without a vision part."""
+    first, second = list(shipped_stacks(backbone.name).items())[:2]
+    backbone.attach(*first)
+    backbone.attach(*second)
+    with language_only(second[1]) as folder:
+        backbone.attach("language_only", folder)
+    with torch.inference_mode():
+        taken = look_times(backbone, *(backbone.loras.get(name) for name in (first[0], second[0], "language_only")))
+    note("vision, cold: {cold} ms; warm: {warm} ms; without a vision LoRA: {without} ms".format(**taken))
+    return {
+        "ratio": round(taken["cold"] / taken["warm"], 2),
+        "without_vision_lora": round(taken["cold"] / taken["without"], 1),
+        "cold_ms": taken["cold"],
+        "warm_ms": taken["warm"],
+        "without_ms": taken["without"],
+    }
+
+
+def look_times(
+    backbone: LocalBackbone, first: Stack | None, second: Stack | None, plain: Stack | None
+) -> dict[str, float]:
+    """Median milliseconds of a look at a new picture, then with other stacks at the same one."""
+    times: dict[str, list[float]] = {"cold": [], "warm": [], "without": []}
+    pictures = [picture(number) for number in range(ROUNDS + 1)]
+
+    def look(number: int, stack: Stack | None) -> float:
+        return seconds(lambda: backbone.sight.look(pictures[number], str(number), stack))
+
+    look(ROUNDS, first)  # the first run of all sets up kernels
+    for number in range(ROUNDS):
+        times["cold"].append(look(number, first))
+        times["warm"].append(look(number, second))
+        look(number, None)
+        times["without"].append(look(number, plain))
+    return {name: milliseconds(sorted(taken)[len(taken) // 2]) for name, taken in times.items()}
