@@ -8,19 +8,16 @@ from __future__ import annotations
 
 import json
 import time
-from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from conlora_agent.core.errors import DataError
 from conlora_agent.core.types import CLARIFY, Plan, Route, RouteQuery
-
-ECE_BINS = 10
+from evals.scores import ClassScore, Latency, auroc, calibration_error, class_scores, macro_f1
 
 
 class RouterUnderTest(Protocol):
@@ -52,13 +49,6 @@ class RouterRow(BaseModel):
         return [step.get("route") if isinstance(step, dict) else step for step in steps]
 
 
-class Latency(BaseModel):
-    """Milliseconds a decision takes, encoding included."""
-
-    p50: float
-    p95: float
-
-
 class Miss(BaseModel):
     """A row whose plan was not the expected one."""
 
@@ -83,6 +73,9 @@ class RouterReport(BaseModel):
     ece: float
     """Expected calibration error of the plan's confidence, ten bins."""
     latency_ms: Latency
+    """Of a decision, encoding included."""
+    routes: tuple[ClassScore, ...] = ()
+    """Precision, recall and F1 of every expected route's steps."""
     unregistered: tuple[str, ...] = ()
     """Texts of rows that name a route which is not registered; they count as wrong."""
     misses: tuple[Miss, ...] = ()
@@ -117,43 +110,18 @@ def evaluate_router(rows: Sequence[RouterRow], router: RouterUnderTest) -> Route
     confidence = np.array([_plan_confidence(plan) for plan in plans])
     unclear = np.array([row.steps == (CLARIFY,) for row in rows])
     doubt = np.array([_doubt(plan, row, known) for plan, row in zip(plans, rows, strict=True)])
+    by_route = class_scores([row.steps for row in rows], got)
     return RouterReport(
         n=len(rows),
         accuracy=float(right.mean()),
-        macro_f1=macro_f1([row.steps for row in rows], got),
+        macro_f1=macro_f1(by_route),
         oos_auroc=auroc(doubt, unclear),
         ece=calibration_error(confidence, right),
-        latency_ms=Latency(p50=float(np.percentile(times, 50)), p95=float(np.percentile(times, 95))),
+        latency_ms=Latency.of(times),
+        routes=tuple(by_route),
         unregistered=tuple(row.text for row, ok in zip(rows, registered, strict=True) if not ok),
         misses=tuple(_miss(row, g, c) for row, g, c, ok in zip(rows, got, confidence, right, strict=True) if not ok),
     )
-
-
-def macro_f1(expected: Sequence[Sequence[str]], got: Sequence[Sequence[str]]) -> float:
-    """Mean F1 over the routes that are expected anywhere; a plan is a bag of steps."""
-    hits: Counter[str] = Counter()
-    wanted: Counter[str] = Counter()
-    made: Counter[str] = Counter()
-    for right, plan in zip(expected, got, strict=True):
-        wanted.update(right)
-        made.update(plan)
-        hits.update(Counter(right) & Counter(plan))
-    return float(np.mean([2 * hits[route] / (wanted[route] + made[route]) for route in wanted]))
-
-
-def auroc(scores: NDArray[np.float64], positive: NDArray[np.bool_]) -> float | None:
-    """Probability that a positive scores above a negative, ties counting half; None without both."""
-    if not positive.any() or positive.all():
-        return None
-    high, low = scores[positive][:, None], scores[~positive][None, :]
-    return float((high > low).mean() + 0.5 * (high == low).mean())
-
-
-def calibration_error(confidence: NDArray[np.float64], right: NDArray[np.bool_]) -> float:
-    """Mean distance of confidence and accuracy over equally wide bins, weighted by their rows."""
-    bins = np.minimum((confidence * ECE_BINS).astype(int), ECE_BINS - 1)
-    gaps = [(bins == b).mean() * abs(confidence[bins == b].mean() - right[bins == b].mean()) for b in np.unique(bins)]
-    return float(np.sum(gaps))
 
 
 def _query(row: RouterRow) -> RouteQuery:

@@ -1,38 +1,86 @@
-"""The classifier of single requests: features, trained head and calibration behind two calls.
+"""The classifier of single requests: projection, trained head, calibration and open-set gate behind a few calls.
 
-`fit_classifier` learns from routing examples; `Classifier.probabilities` judges turns. The same object serves and is
-evaluated. Not covered here: several requests in one message (router.planning) and caching (router.store).
+`fit_classifier` learns from routing examples and calibrates by cross-fitting; `fit_unchecked` only learns, for whoever
+has validation data and calls `Classifier.checked`. The same object serves and is evaluated. Not covered here: several
+requests in one message (router.planning) and caching (router.store).
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from conlora_agent.core.types import CLARIFY, Route, RouteQuery
 from router.calibration import FOLDS, Calibration, fit_temperature, fit_thresholds, fold_of
 from router.encoder import Vectors
-from router.features import Array, RouteTable, features
+from router.features import Array, Features, RouteTable, features
 from router.head import LinearHead, fit_head
+from router.openset import Gate, familiarity, fit_gate
+from router.projection import LENGTH, Projection, fit_whitening, principal_directions
 from router.training import TrainingTurn
 
+MANY_ROUTES = 4
 Encode = Callable[[Sequence[str]], Vectors]
+Labels = NDArray[np.intp]
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """What the classifier makes of some turns: calibrated `probabilities` and raw `logits`, both (turns, routes), and
+    `similarities` (turns, routes) of their texts to the middle of each route's examples."""
+
+    probabilities: Array
+    logits: Array
+    similarities: Array
+
+    @classmethod
+    def joined(cls, parts: Sequence[Judgement]) -> Judgement:
+        """Judgements of several groups of turns as one."""
+        return cls(
+            np.concatenate([part.probabilities for part in parts]),
+            np.concatenate([part.logits for part in parts]),
+            np.concatenate([part.similarities for part in parts]),
+        )
+
+    @property
+    def scores(self) -> Array:
+        """What the gate decides on: (turns, scores)."""
+        return familiarity(self.logits, self.similarities)
 
 
 @dataclass(frozen=True)
 class Classifier:
-    """A fitted head over the routes of `table`, with its calibration."""
+    """A fitted head over the routes of `table`. `middles` (routes, kept): unit means of the routes' texts."""
 
     table: RouteTable
+    projection: Projection
     head: LinearHead
-    calibration: Calibration
+    middles: Array
+    calibration: Calibration = field(default_factory=Calibration)
+    gate: Gate | None = None
+
+    def judge(self, queries: Sequence[RouteQuery], vectors: Vectors) -> Judgement:
+        """Judge turns; `vectors` are the embeddings of the queries' texts."""
+        x = features(queries, self.projection(vectors), self.table)
+        logits = self.head.logits(x)
+        similarities = (x.texts @ self.middles.T / LENGTH)[x.text_of]
+        return Judgement(self.calibration.probabilities(logits), logits, similarities)
 
     def probabilities(self, queries: Sequence[RouteQuery], vectors: Vectors) -> Array:
-        """Calibrated probabilities (queries, routes); `vectors` are the embeddings of the queries' texts."""
-        return self.calibration.probabilities(self.head.logits(features(queries, vectors, self.table)))
+        """Calibrated probabilities (queries, routes)."""
+        return self.judge(queries, vectors).probabilities
+
+    def checked(self, known: Judgement, labels: Labels, unknown: Judgement | None = None) -> Classifier:
+        """This classifier with temperature and gate fitted on judgements of validation data; no gate without both."""
+        calibration = replace(self.calibration, temperature=fit_temperature(known.logits, labels))
+        if unknown is None:
+            return replace(self, calibration=calibration)
+        right = known.logits.argmax(axis=1) == labels
+        return replace(self, calibration=calibration, gate=fit_gate(known.scores, unknown.scores, right))
 
 
 @dataclass(frozen=True)
@@ -45,43 +93,125 @@ class CrossFitted:
 
     def judge(self, queries: Sequence[RouteQuery], messages: Sequence[str]) -> Array:
         """Probabilities (queries, routes) of turns out of `messages`, from classifiers that have not seen those."""
-        vectors = self.encode([q.text for q in queries])
         fold = np.array([fold_of(message) for message in messages])
-        result = np.zeros((len(queries), len(self.final.table.names)))
-        for number, classifier in enumerate(self.without):
-            here = np.flatnonzero(fold == number)
-            result[here] = classifier.probabilities([queries[int(i)] for i in here], vectors[here])
-        return result
+        return _by_fold(self.without, queries, self.encode([q.text for q in queries]), fold).probabilities
+
+
+@dataclass(frozen=True)
+class _Material:
+    """Training turns as features whose texts are reduced to `directions`, which give no label away."""
+
+    table: RouteTable
+    directions: Array
+    x: Features
+    labels: Labels
+    weights: Array
+
+    def fit(self, chosen: Labels) -> Classifier:
+        """A classifier that has seen the turns at the positions `chosen`."""
+        x, labels = self.x[chosen], self.labels[chosen]
+        _, first = np.unique(x.text_of, return_index=True)
+        whitening = fit_whitening(x.texts, labels[first])
+        x = replace(x, texts=Projection(whitening)(x.texts))
+        head = fit_head(x, labels, len(self.table.names), self.weights[chosen])
+        projection = Projection(self.directions @ whitening)
+        return Classifier(self.table, projection, head, _middles(x, labels, len(self.table.names)))
 
 
 def fit_classifier(routes: Sequence[Route], turns: Sequence[TrainingTurn], encode: Encode) -> CrossFitted:
-    """Fit head, temperature and thresholds. Takes well under a second once the examples are encoded."""
-    table = RouteTable(tuple(r.name for r in routes), tuple(r.needs_image for r in routes))
-    x = features([t.query for t in turns], encode([t.query.text for t in turns]), table)
-    labels = np.array([table.index(t.route) for t in turns], dtype=np.intp)
-    weights = turn_weights(turns)
+    """Fit, with temperature and thresholds cross-fitted. Takes about a second once the examples are encoded."""
+    material = _material(routes, turns, encode)
     fold = np.array([fold_of(t.message) for t in turns])
-    final = fit_head(x, labels, len(table.names), weights)
-    heads: list[LinearHead] = []
-    logits = np.zeros((len(turns), len(table.names)))
+    without = tuple(material.fit(np.flatnonzero(fold != number)) for number in range(FOLDS))
+    written = np.array([position for position, turn in enumerate(turns) if turn.written])
+    queries = [turns[position].query for position in written]
+    crossed = _by_fold(without, queries, encode([q.text for q in queries]), fold[written])
+    calibration = _calibrate(crossed.logits, material.labels[written], material.table)
+    final = replace(material.fit(np.arange(len(turns))), calibration=calibration)
+    return CrossFitted(final, tuple(replace(c, calibration=calibration) for c in without), encode)
+
+
+def fit_unchecked(routes: Sequence[Route], turns: Sequence[TrainingTurn], encode: Encode) -> Classifier:
+    """Fit without calibration: for validation data to follow, see Classifier.checked."""
+    return _material(routes, turns, encode).fit(np.arange(len(turns)))
+
+
+def cross_checked(
+    routes: Sequence[Route], turns: Sequence[TrainingTurn], unknown: Sequence[RouteQuery], encode: Encode
+) -> Classifier:
+    """Fit, with temperature and gate cross-fitted on the training turns; `unknown`: messages that no route can serve.
+
+    Where there are none, each fold also leaves out some routes altogether: their messages stand in for the unknown.
+    No gate where that would leave too few routes to tell apart.
+    """
+    material = _material(routes, turns, encode)
+    fold = _folds_by_route(turns, material.labels)
+    absent = material.labels % FOLDS if not unknown and len(routes) > MANY_ROUTES else np.full(len(turns), -1)
+    inside, outside, labels = [], [], []
     for number in range(FOLDS):
-        seen, unseen = np.flatnonzero(fold != number), np.flatnonzero(fold == number)
-        heads.append(fit_head(x[seen], labels[seen], len(table.names), weights[seen]))
-        logits[unseen] = heads[-1].logits(x[unseen])
-    written = np.array([t.written for t in turns])
-    calibration = _calibrate(logits[written], labels[written], table)
-    without = tuple(Classifier(table, head, calibration) for head in heads)
-    return CrossFitted(Classifier(table, final, calibration), without, encode)
+        classifier = material.fit(np.flatnonzero((fold != number) & (absent != number)))
+        known = np.flatnonzero((fold == number) & (absent != number))
+        strange = [turns[i].query for i in np.flatnonzero((absent == number) & (fold >= 0)).tolist()]
+        inside.append(_judge(classifier, [turns[i].query for i in known.tolist()], encode))
+        labels.append(material.labels[known])
+        outside.append(_judge(classifier, [*strange, *unknown], encode))
+    final = material.fit(np.arange(len(turns)))
+    found = Judgement.joined(outside)
+    return final.checked(Judgement.joined(inside), np.concatenate(labels), found if len(found.logits) else None)
 
 
-def _calibrate(logits: Array, labels: np.typing.NDArray[np.intp], table: RouteTable) -> Calibration:
-    temperature = fit_temperature(logits, labels)
-    clarify = table.index(CLARIFY) if CLARIFY in table else None
-    confidence, margin = fit_thresholds(Calibration(temperature).probabilities(logits), labels, clarify)
-    return Calibration(temperature, confidence, margin)
+def _judge(classifier: Classifier, queries: Sequence[RouteQuery], encode: Encode) -> Judgement:
+    return classifier.judge(queries, encode([query.text for query in queries]))
+
+
+def _folds_by_route(turns: Sequence[TrainingTurn], labels: Labels) -> Labels:
+    """Folds that every route is spread over; -1, in none, for turns that nobody wrote."""
+    seen: Counter[int] = Counter()
+    folds = np.full(len(turns), -1, dtype=np.intp)
+    for position, (turn, label) in enumerate(zip(turns, labels.tolist(), strict=True)):
+        if turn.written:
+            folds[position] = seen[label] % FOLDS
+            seen[label] += 1
+    return folds
 
 
 def turn_weights(turns: Sequence[TrainingTurn]) -> Array:
     """Weights of turns; a route with many examples counts more than one with few, but only by the square root."""
     counts = Counter(t.route for t in turns)
     return np.array([t.weight / counts[t.route] ** 0.5 for t in turns])
+
+
+def _material(routes: Sequence[Route], turns: Sequence[TrainingTurn], encode: Encode) -> _Material:
+    table = RouteTable(tuple(r.name for r in routes), tuple(r.needs_image for r in routes))
+    x = features([t.query for t in turns], encode([t.query.text for t in turns]), table)
+    labels = np.array([table.index(t.route) for t in turns], dtype=np.intp)
+    directions = principal_directions(x.texts)
+    return _Material(table, directions, replace(x, texts=x.texts @ directions), labels, turn_weights(turns))
+
+
+def _by_fold(without: Sequence[Classifier], queries: Sequence[RouteQuery], vectors: Vectors, fold: Labels) -> Judgement:
+    """Judgements of turns, each from the classifier that has not seen its fold."""
+    shape = (len(fold), len(without[0].table.names))
+    result = Judgement(np.zeros(shape), np.zeros(shape), np.zeros(shape))
+    for number, classifier in enumerate(without):
+        here = np.flatnonzero(fold == number)
+        found = classifier.judge([queries[int(i)] for i in here], vectors[here])
+        result.probabilities[here] = found.probabilities
+        result.logits[here] = found.logits
+        result.similarities[here] = found.similarities
+    return result
+
+
+def _middles(x: Features, labels: Labels, routes: int) -> Array:
+    """Unit means of each route's texts: (routes, kept)."""
+    sums = np.zeros((routes, x.texts.shape[1]), np.float32)
+    np.add.at(sums, labels, x.texts[x.text_of])
+    result: Array = sums / np.maximum(np.linalg.norm(sums, axis=1, keepdims=True), np.float32(1e-9))
+    return result
+
+
+def _calibrate(logits: Array, labels: Labels, table: RouteTable) -> Calibration:
+    temperature = fit_temperature(logits, labels)
+    clarify = table.index(CLARIFY) if CLARIFY in table else None
+    confidence, margin = fit_thresholds(Calibration(temperature).probabilities(logits), labels, clarify)
+    return Calibration(temperature, confidence, margin)

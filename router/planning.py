@@ -14,7 +14,7 @@ import numpy as np
 
 from conlora_agent.core.types import CHAT, CLARIFY, Kind
 from router.encoder import Vectors
-from router.features import ANAPHORA, Array, Features, RouteTable, has_anaphora
+from router.features import ANAPHORA, Array, RouteTable, as_features, has_anaphora
 from router.head import LinearHead, softmax
 
 MAX_PARTS = 4
@@ -122,12 +122,6 @@ def use_features(earlier: PartStep, later: PartStep, distance: int) -> Array:
         *(float(later.kind == kind) for kind in KINDS),
     ]
     return np.concatenate([earlier.vector * 0.5, later.vector, np.array(scalars)]).astype(np.float32)
-
-
-def as_features(rows: Array) -> Features:
-    """Rows for a head that decides between no and yes, without relations."""
-    none = np.zeros((len(rows), 0), np.float32)
-    return Features(rows, np.arange(len(rows)), none, np.zeros((0, len(rows), 2), np.float32))
 
 
 def _yes(head: LinearHead, row: Array) -> float:

@@ -32,24 +32,27 @@ def digest(*parts: str) -> str:
 
 
 class KnownVectors:
-    """Embeddings of routing examples, kept on disk so that refitting encodes only new texts."""
+    """Embeddings of routing examples, kept on disk so that refitting encodes only new texts; two bytes a number."""
 
     def __init__(self, encoder: Encoder, folder: Path) -> None:
         self._encoder = encoder
         self._path = folder / f"vectors-{digest(encoder.name)[:12]}.npz"
-        self._known: dict[str, Vectors] | None = None
+        self._known: dict[str, NDArray[np.float16]] | None = None
         self._grown = False
 
     def encode(self, texts: Sequence[str]) -> Vectors:
         """Vectors, float32 (len(texts), dimension)."""
+        if not texts:
+            return self._encoder.encode(())
         if self._known is None:
             self._known = self._read()
         keys = [digest(text) for text in texts]
         missing = {key: text for key, text in zip(keys, texts, strict=True) if key not in self._known}
         if missing:
-            self._known.update(zip(missing, self._encoder.encode(list(missing.values())), strict=True))
+            vectors = self._encoder.encode(list(missing.values())).astype(np.float16)
+            self._known.update(zip(missing, vectors, strict=True))
             self._grown = True
-        return np.stack([self._known[key] for key in keys])
+        return np.stack([self._known[key] for key in keys]).astype(np.float32)
 
     def keep(self) -> None:
         """Write what was encoded since the last time."""
@@ -58,7 +61,7 @@ class KnownVectors:
             write_arrays(self._path, arrays)
             self._grown = False
 
-    def _read(self) -> dict[str, Vectors]:
+    def _read(self) -> dict[str, NDArray[np.float16]]:
         if not self._path.is_file():
             return {}
         try:

@@ -3,12 +3,11 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from conlora_agent.core.errors import DataError
 from conlora_agent.core.types import Candidate, Plan, PlannedStep, Route, RouteQuery
-from evals.router import RouterRow, auroc, calibration_error, evaluate_router, load_rows, macro_f1
+from evals.router import RouterRow, evaluate_router, load_rows
 from router.embedding import EmbeddingRouter
 from tests.router_routes import all_routes, make_route
 
@@ -82,20 +81,6 @@ def test_broken_data_is_named(tmp_path: Path, content: str, message: str) -> Non
 def test_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="nowhere"):
         load_rows(tmp_path / "nowhere.jsonl")
-
-
-def test_macro_f1_counts_routes_equally() -> None:
-    assert macro_f1([["a"], ["a"], ["b"]], [["a"], ["a"], ["a"]]) == pytest.approx((4 / 5 + 0) / 2)
-
-
-def test_auroc_counts_ties_half() -> None:
-    assert auroc(np.array([1.0, 1.0]), np.array([True, False])) == 0.5
-
-
-def test_calibration_error_of_an_honest_and_of_a_boasting_router() -> None:
-    right = np.array([True] * 8 + [False] * 2)
-    assert calibration_error(np.full(10, 0.8), right) == pytest.approx(0.0)
-    assert calibration_error(np.full(10, 1.0), right) == pytest.approx(0.2)
 
 
 def test_held_out_phrasings_meet_the_floor(tmp_path: Path, shared_cache: Path) -> None:

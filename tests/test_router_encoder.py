@@ -13,10 +13,10 @@ REFERENCE = Path(__file__).parent / "data" / "minilm_reference.npz"
 """Texts and their vectors as sentence-transformers 6.2 gives them, so that no test has to import it."""
 
 
-def test_first_half_agrees_with_sentence_transformers() -> None:
+def test_first_third_agrees_with_sentence_transformers() -> None:
     with REFERENCE.open("rb") as file:
         reference = dict(np.load(file))
-    ours = shared_encoder().encode(reference["texts"].tolist())[:, : DIMENSION // 2]
+    ours = shared_encoder().encode(reference["texts"].tolist())[:, : DIMENSION // 3]
     cosines = np.sum(ours * reference["vectors"], axis=1)
     assert cosines == pytest.approx(np.ones(len(cosines)), abs=2e-3)
 

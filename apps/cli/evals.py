@@ -3,46 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from apps.cli import router_evals
 from apps.cli.common import BackboneOption, JsonOption, load_settings, terminal_of, to_json
+from apps.cli.router_evals import HELD_OUT, figures
 from conlora_agent.core.errors import BadInput
 
 if TYPE_CHECKING:
-    from conlora_agent.agent import Agent
-    from conlora_agent.core.types import Plan, Route, RouteQuery
+    from conlora_agent.core.types import Route
 
 app = typer.Typer(help="Measure the router and the tasks on labelled data.")
-HELD_OUT = Path(__file__).parents[2] / "evals" / "data"
+app.command("router")(router_evals.router)
+app.command("clinc150")(router_evals.clinc150)
+app.command("intents")(router_evals.intents)
 DirOption = Annotated[
     Path | None, typer.Option("--data", metavar="DIR", help="Folder of pictures with a labels.jsonl; default: ours.")
 ]
 
 LimitOption = Annotated[int | None, typer.Option("--limit", metavar="N", min=1, help="Only the first N rows.")]
-
-
-@app.command("router")
-def router(
-    ctx: typer.Context,
-    data: Annotated[
-        Path | None, typer.Option("--data", metavar="FILE", help="JSONL rows of turns; default: ours.")
-    ] = None,
-    as_json: JsonOption = False,
-) -> None:
-    """Measure which share of turns takes the right steps, how honest confidences are, and the time it takes."""
-    from evals.router import evaluate_router, load_rows
-
-    terminal = terminal_of(ctx)
-    settings = load_settings()
-    rows = load_rows(data or HELD_OUT / "router_heldout.jsonl")
-    with terminal.agent(settings) as agent:
-        report = evaluate_router(rows, ServedRouter(agent, agent.routes())).model_dump(mode="json")
-    misses = [f"missed: {m['text']!r} expected {m['expected']} got {m['got']}" for m in report["misses"]]
-    terminal.emit(report, as_json, [*figures(report), *misses])
 
 
 @app.command("arguments")
@@ -93,18 +75,6 @@ def new_tasks(
     lines = [f"{t['task']}: reached {t['reached']:.3f}, others lose {t['lost']:.4f}" for t in report["tasks"]]
     missed = [f"missed: {miss}" for task in report["tasks"] for miss in task["misses"]]
     terminal.emit(report, as_json, [*figures(report), *lines, *missed])
-
-
-@dataclass(frozen=True)
-class ServedRouter:
-    """The router the way a turn reaches it."""
-
-    agent: Agent
-    routes: Sequence[Route]
-
-    def plan(self, query: RouteQuery) -> Plan:
-        """Decide the steps of one turn."""
-        return self.agent.route(query.text, has_image=query.has_image, previous=query.previous)
 
 
 def measure(
@@ -166,12 +136,3 @@ def vqa(
 ) -> None:
     """Answering questions: share of right answers."""
     measure(ctx, "vqa", data, limit, backbone, as_json)
-
-
-def figures(report: dict[str, Any]) -> list[str]:
-    """One line a figure; lists are left to JSON."""
-    shown = {name: value for name, value in report.items() if not isinstance(value, list)}
-    return [
-        f"{name}: {value:.4f}" if isinstance(value, float) else f"{name}: {to_json(value)}"
-        for name, value in shown.items()
-    ]

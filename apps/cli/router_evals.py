@@ -1,0 +1,110 @@
+"""`conlora eval router|clinc150|intents`: how well messages are routed, through the very code that serves users."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from apps.cli.common import JsonOption, Terminal, load_settings, terminal_of, to_json
+
+if TYPE_CHECKING:
+    from conlora_agent.agent import Agent
+    from conlora_agent.core.types import Plan, Route, RouteQuery
+    from evals.intent_data import IntentData
+
+HELD_OUT = Path(__file__).parents[2] / "evals" / "data"
+SHOWN_MISSES = 30
+ShotsOption = Annotated[
+    int | None, typer.Option("--shots", metavar="K", min=1, help="Training sentences per intent; default: all.")
+]
+SeedsOption = Annotated[
+    int | None, typer.Option("--seeds", metavar="N", min=1, help="Draws to average over; default: 3 with --shots.")
+]
+
+
+def router(
+    ctx: typer.Context,
+    data: Annotated[
+        Path | None, typer.Option("--data", metavar="FILE", help="JSONL rows of turns; default: ours.")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Measure which share of turns takes the right steps, how honest confidences are, and the time it takes."""
+    from evals.router import evaluate_router, load_rows
+
+    terminal = terminal_of(ctx)
+    settings = load_settings()
+    rows = load_rows(data or HELD_OUT / "router_heldout.jsonl")
+    with terminal.agent(settings) as agent:
+        report = evaluate_router(rows, ServedRouter(agent, agent.routes())).model_dump(mode="json")
+    misses = [f"missed: {m['text']!r} expected {m['expected']} got {m['got']}" for m in report["misses"]]
+    terminal.emit(report, as_json, [*figures(report), *misses[:SHOWN_MISSES]])
+
+
+def clinc150(
+    ctx: typer.Context,
+    data: Annotated[Path, typer.Option("--data", metavar="FILE", help="CLINC150's data_full.json.")],
+    shots: ShotsOption = None,
+    seeds: SeedsOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Measure the router's classifier on CLINC150's intents; its gate is fitted on the validation parts."""
+    from evals.intent_data import load_clinc150
+
+    measure(terminal_of(ctx), load_clinc150(data), shots, seeds, as_json)
+
+
+def intents(
+    ctx: typer.Context,
+    train: Annotated[Path, typer.Option("--train", metavar="FILE", help="CSV or JSONL with text and label.")],
+    test: Annotated[Path, typer.Option("--test", metavar="FILE", help="The same; label 'oos' belongs to no intent.")],
+    shots: ShotsOption = None,
+    seeds: SeedsOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Measure the router's classifier on your own intents; its gate is cross-fitted on the training rows."""
+    from evals.intent_data import load_intents
+
+    measure(terminal_of(ctx), load_intents(train, test), shots, seeds, as_json)
+
+
+def measure(terminal: Terminal, data: IntentData, shots: int | None, seeds: int | None, as_json: bool) -> None:
+    """Learn and test the intents, and print the figures."""
+    from evals.intent_data import check_shots
+    from evals.intents import evaluate_intents
+    from router.encoder import shared_encoder
+    from router.store import KnownVectors
+
+    settings = load_settings()
+    check_shots(data, shots)
+    encoder = shared_encoder()
+    known = KnownVectors(encoder, settings.cache / "evals")
+    report = evaluate_intents(data, encoder, known.encode, shots=shots, seeds=seeds or (3 if shots else 1))
+    known.keep()
+    value = report.model_dump(mode="json")
+    terminal.emit(value, as_json, figures(value))
+
+
+@dataclass(frozen=True)
+class ServedRouter:
+    """The router the way a turn reaches it."""
+
+    agent: Agent
+    routes: Sequence[Route]
+
+    def plan(self, query: RouteQuery) -> Plan:
+        """Decide the steps of one turn."""
+        return self.agent.route(query.text, has_image=query.has_image, previous=query.previous)
+
+
+def figures(report: dict[str, Any]) -> list[str]:
+    """One line a figure; lists are left to JSON."""
+    shown = {name: value for name, value in report.items() if not isinstance(value, list)}
+    return [
+        f"{name}: {value:.4f}" if isinstance(value, float) else f"{name}: {to_json(value)}"
+        for name, value in shown.items()
+    ]
