@@ -39,6 +39,8 @@ if TYPE_CHECKING:
 DATABASE = "threads.db"
 PICTURES = "pictures"
 TASKS = "tasks"
+TOOLS = "tools"
+MCP_CONFIG = "mcp.json"
 
 
 class Agent:
@@ -174,6 +176,7 @@ class Agent:
     def close(self) -> None:
         """Let go of the model and of the database."""
         self.models = Models(self.settings)
+        self.tools.close()
         self._database.close()
 
     def __enter__(self) -> Self:
@@ -251,13 +254,29 @@ def _turn(text: str, image: Path | str | bytes | None, task: str | None, region:
 def _default_tools(settings: Settings, pictures: PictureStore) -> ToolRegistry:
     from tools.registry import default_tools
 
-    return default_tools(
+    registry = default_tools(
         settings.providers(),
         timeout_s=settings.http_timeout_s,
         offline=settings.offline,
         allowed_origins=settings.allowed_origins,
         pictures=pictures,
     )
+    _add_mcp_tools(registry, settings)
+    return registry
+
+
+def _add_mcp_tools(registry: ToolRegistry, settings: Settings) -> None:
+    """The tools of the configured MCP servers, which stay open until the agent is closed. Raises SettingsError."""
+    config = settings.mcp_config or settings.home / MCP_CONFIG
+    if settings.mcp_config is None and not config.exists():
+        return
+    from tools.mcp import McpServers, read_servers
+
+    servers = McpServers(read_servers(config))
+    registry.on_close(servers.close)
+    found, registry.silent = servers.tools(settings.home / TOOLS)
+    for tool in found:
+        registry.add(tool)
 
 
 def _default_tasks(settings: Settings, tools: ToolRegistry) -> TaskRegistry:

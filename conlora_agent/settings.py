@@ -62,6 +62,8 @@ class Settings(BaseModel):
     offline: bool = False
     """Never open a connection; tools that need one say so."""
     http_timeout_s: float = Field(default=10.0, gt=0.0)
+    mcp_config: Folder | None = None
+    """File of MCP servers in the form `{"mcpServers": {...}}`; None takes mcp.json in `home`, if there is one."""
     allowed_origins: Urls = ()
     """Servers that tools may reach although their addresses are not public, such as "http://127.0.0.1:8080"."""
     wikipedia_url: Url = Providers.wikipedia_url

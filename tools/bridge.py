@@ -1,7 +1,6 @@
 """Tools of others: any langchain-core tool behind this project's interface, and ours as langchain-core tools.
 
-Arguments of a foreign tool come from the request only where that cannot be wrong: one required text. Not covered
-here: tools on MCP servers, and reading several arguments out of a sentence.
+Not covered here: how arguments are found (`foreign.py`), tools on MCP servers (`mcp.py`).
 """
 
 from __future__ import annotations
@@ -11,29 +10,19 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import httpx
-from pydantic import BaseModel, ConfigDict, Field, create_model
+from pydantic import BaseModel
 
 from conlora_agent.core.errors import ConloraError, ToolError, ToolUnavailable
 from conlora_agent.core.types import Example
-from tools.base import MissingArgument, Tool, ToolContext, ToolModel, ToolResult
+from tools.base import Tool, ToolResult
+from tools.foreign import ForeignTool, args_model_of, described
 
 if TYPE_CHECKING:
     from langchain_core.tools import BaseTool, StructuredTool
 
-_JSON_TYPES: dict[str, Any] = {"string": str, "integer": int, "number": float, "boolean": bool, "array": list[Any]}
-_JSON_TYPES |= {"object": dict[str, Any]}
 
-
-class Output(ToolModel):
-    """Result of a foreign tool, as it came."""
-
-    output: Any
-
-
-class LangChainTool(Tool[BaseModel]):
+class LangChainTool(ForeignTool):
     """A langchain-core tool. Without examples its title and description are what the router learns from."""
-
-    result_model = Output
 
     def __init__(self, tool: BaseTool, *, title: str | None = None, examples: Sequence[Example] = ()) -> None:
         self._tool = tool
@@ -41,25 +30,8 @@ class LangChainTool(Tool[BaseModel]):
         self.title = title or tool.name.replace("_", " ").capitalize()
         self.description = " ".join(tool.description.split()) or self.title
         self.args_model = _schema(tool)
-        self.examples = tuple(examples) or tuple(
-            Example(text=text, has_image=has_image)
-            for text in dict.fromkeys([self.title, self.description])
-            for has_image in (True, False)
-        )
-
-    def arguments(self, request: str, context: ToolContext) -> dict[str, Any]:
-        """Replies to earlier questions, and the whole request for a lone required text. Raises MissingArgument."""
-        args: dict[str, Any] = {
-            name: text for name, text in context.answers.items() if name in self.args_model.model_fields
-        }
-        required = [name for name, field in self.args_model.model_fields.items() if field.is_required()]
-        missing = [name for name in required if name not in args]
-        if required == missing and len(required) == 1 and self.args_model.model_fields[required[0]].annotation is str:
-            return {required[0]: request}
-        if missing:
-            meaning = self.args_model.model_fields[missing[0]].description or missing[0].replace("_", " ")
-            raise MissingArgument(missing[0], f"{self.title} needs to know: {meaning.rstrip('.?')}?")
-        return args
+        self.schema = self.args_model.model_json_schema()
+        self.examples = tuple(examples) or described(self.title, self.description)
 
     def run(self, args: BaseModel) -> ToolResult:
         """Invoke it; whatever it raises becomes ToolUnavailable or ToolError."""
@@ -100,21 +72,10 @@ def to_langchain(tool: Tool[Any]) -> StructuredTool:
 def _schema(tool: BaseTool) -> type[BaseModel]:
     schema = tool.tool_call_schema
     if isinstance(schema, dict):
-        return _from_json_schema(tool.name, schema)
+        return args_model_of(tool.name, schema)
     if not issubclass(schema, BaseModel):
-        return _from_json_schema(tool.name, schema.schema())
+        return args_model_of(tool.name, schema.schema())
     return schema
-
-
-def _from_json_schema(name: str, schema: dict[str, Any]) -> type[BaseModel]:
-    """A model with the top-level properties of a JSON schema; what is nested in them is left to the tool."""
-    required = set(schema.get("required", ()))
-    fields: dict[str, Any] = {}
-    for field, details in schema.get("properties", {}).items():
-        kind = _JSON_TYPES.get(str(details.get("type")), Any)
-        described = Field(... if field in required else None, description=details.get("description"))
-        fields[field] = (kind if field in required else kind | None, described)
-    return create_model(f"{name}_arguments", __config__=ConfigDict(extra="forbid"), **fields)
 
 
 def _brief(error: Exception) -> str:

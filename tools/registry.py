@@ -26,8 +26,20 @@ class ToolRegistry:
 
     def __init__(self, tools: Iterable[AnyTool] = ()) -> None:
         self._tools: dict[str, AnyTool] = {}
+        self._closing: list[Callable[[], None]] = []
+        self.silent: dict[str, str] = {}
+        """Sources of tools that gave none, such as an MCP server that does not answer: one line each, by name."""
         for tool in tools:
             self.add(tool)
+
+    def on_close(self, close: Callable[[], None]) -> None:
+        """Call `close` when the registry is closed."""
+        self._closing.append(close)
+
+    def close(self) -> None:
+        """Let go of servers and sessions."""
+        while self._closing:
+            self._closing.pop()()
 
     def add(self, tool: AnyTool) -> None:
         """Register `tool` under its name."""

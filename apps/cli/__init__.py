@@ -16,7 +16,7 @@ from typing import Annotated, NoReturn
 import typer
 from typer import TyperException
 
-from apps.cli import ask, bench, chat, demo, doctor, evals, models, route, serve, tasks, threads, tools, web
+from apps.cli import ask, bench, chat, demo, doctor, evals, mcp, models, route, serve, tasks, threads, tools, web
 from apps.cli.common import OpenAgent, Terminal, one_line, open_agent
 from conlora_agent.core.errors import ConloraError
 
@@ -31,6 +31,7 @@ app.command("demo")(demo.demo)
 app.command("route")(route.route)
 app.command("doctor")(doctor.doctor)
 app.command("bench")(bench.bench)
+app.command("mcp")(mcp.mcp)
 app.add_typer(tasks.app, name="tasks")
 app.add_typer(tools.app, name="tools")
 app.add_typer(threads.app, name="threads")

@@ -76,6 +76,8 @@ def check(
     with terminal.agent(load_settings()) as agent:
         chosen = [agent.tools.get(name).name for name in names or agent.tools.names()]
         found = {name: agent.tools.check(name) for name in chosen}
+        if not names:
+            found |= {source: [problem] for source, problem in agent.tools.silent.items()}
     value = [{"name": name, "ok": not problems, "problems": problems} for name, problems in found.items()]
     lines = [f"{name}: {'; '.join(problems) or 'ok'}" for name, problems in found.items()]
     terminal.emit({"tools": value}, as_json, lines)

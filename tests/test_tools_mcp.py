@@ -1,0 +1,145 @@
+"""Tools of real MCP servers (tests/mcp_server.py) on both transports."""
+
+from __future__ import annotations
+
+import json
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from conlora_agent.agent import Agent
+from conlora_agent.core.errors import SettingsError, ToolError, ToolUnavailable
+from conlora_agent.settings import Settings
+from conlora_agent.testing import FakeBackbone
+from tests.turns import ScriptedRouter, step
+from tools.base import MissingArgument, ToolContext
+from tools.mcp import McpServers, McpTool, Server, read_servers
+
+ROOT = str(Path(__file__).parents[1])
+STDIO = {"command": sys.executable, "args": ["-m", "tests.mcp_server"], "cwd": ROOT}
+
+
+@pytest.fixture(scope="module")
+def http_url() -> Iterator[str]:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    process = subprocess.Popen([sys.executable, "-m", "tests.mcp_server", str(port)], cwd=ROOT)
+    try:
+        for _ in range(200):
+            with socket.socket() as probe:
+                if probe.connect_ex(("127.0.0.1", port)) == 0:
+                    break
+            time.sleep(0.1)
+        yield f"http://127.0.0.1:{port}/mcp"
+    finally:
+        process.terminate()
+        process.wait()
+
+
+@pytest.fixture(scope="module", params=["stdio", "http"])
+def servers(request: pytest.FixtureRequest, http_url: str) -> Iterator[McpServers]:
+    entry = STDIO if request.param == "stdio" else {"url": http_url}
+    opened = McpServers({"shop": Server.model_validate(entry)})
+    yield opened
+    opened.close()
+
+
+def tools_of(servers: McpServers, examples: Path = Path("none")) -> dict[str, McpTool]:
+    found, silent = servers.tools(examples)
+    assert silent == {}
+    return {tool.name: tool for tool in found}
+
+
+def test_tools_are_routes_at_once_and_can_be_given_more_examples(servers: McpServers, tmp_path: Path) -> None:
+    (tmp_path / "shop_stock.jsonl").write_text('{"text": "how many mugs are left?"}\n', encoding="utf-8")
+    tools = tools_of(servers, tmp_path)
+    assert set(tools) == {"shop_stock", "shop_fail", "shop_crash"}
+    texts = [example.text for example in tools["shop_stock"].route().examples]
+    assert "Returns the stock of an article in the shop." in texts
+    assert "how many mugs are left?" in texts
+
+
+def test_the_session_is_kept_open_between_calls(servers: McpServers) -> None:
+    stock = tools_of(servers)["shop_stock"]
+    counts = [stock.call({"article": "mug"}).value["output"]["calls"] for _ in range(3)]
+    assert counts[2] == counts[0] + 2
+    assert stock.check() == []
+
+
+def test_arguments_follow_the_server_s_schema(servers: McpServers) -> None:
+    stock = tools_of(servers)["shop_stock"]
+    assert stock.arguments("mugs", ToolContext()) == {"article": "mugs"}
+    with pytest.raises(ToolError, match="shop_fail failed"):
+        tools_of(servers)["shop_fail"].call({"reason": "no\nmore"})
+
+
+def test_a_server_that_crashed_is_started_again(tmp_path: Path) -> None:
+    servers = McpServers({"shop": Server.model_validate(STDIO)}, timeout_s=15)
+    try:
+        tools = tools_of(servers)
+        with pytest.raises(ToolUnavailable, match=r"'shop' cannot be reached|did not answer"):
+            tools["shop_crash"].call({})
+        assert tools["shop_stock"].call({"article": "mug"}).value["output"]["left"] == 7
+    finally:
+        servers.close()
+
+
+def test_a_server_that_does_not_start_is_one_line(tmp_path: Path) -> None:
+    servers = McpServers({"gone": Server(command=str(tmp_path / "no-such-program"))})
+    try:
+        found, silent = servers.tools(tmp_path)
+        assert found == []
+        assert "the MCP server 'gone' cannot be reached" in silent["gone"]
+        assert "\n" not in silent["gone"]
+    finally:
+        servers.close()
+
+
+def test_an_agent_uses_the_servers_of_its_configuration(isolated_home: Path) -> None:
+    isolated_home.mkdir(parents=True, exist_ok=True)
+    (isolated_home / "mcp.json").write_text(json.dumps({"mcpServers": {"shop": STDIO}}), encoding="utf-8")
+    plan = [step("shop_stock", "mug").model_copy(update={"kind": "tool"})]
+    with Agent(Settings.load(), backbone=FakeBackbone(), router=ScriptedRouter({"stock": plan})) as agent:
+        result = agent.ask("stock of mug?")
+    assert result.steps[0].tool_args == {"article": "mug"}
+    assert result.steps[0].tool_result["output"]["left"] == 7
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("{", "cannot read the MCP servers"),
+        ('{"servers": {}}', "cannot read the MCP servers"),
+        ('{"mcpServers": {"a": {}}}', "give either 'command' or 'url'"),
+        ('{"mcpServers": {"a": {"url": "file:///x"}}}', "url"),
+    ],
+)
+def test_broken_configurations_are_one_line(tmp_path: Path, text: str, line: str) -> None:
+    (tmp_path / "mcp.json").write_text(text, encoding="utf-8")
+    with pytest.raises(SettingsError, match=line) as caught:
+        read_servers(tmp_path / "mcp.json")
+    assert "\n" not in str(caught.value)
+
+
+def test_several_arguments_are_asked_for_one_by_one() -> None:
+    from types import SimpleNamespace
+
+    schema = {
+        "type": "object",
+        "properties": {"size": {"enum": ["s", "m"], "description": "Size of the shirt"}, "count": {"type": "integer"}},
+        "required": ["size", "count"],
+    }
+    listed = SimpleNamespace(name="order", title=None, description="Orders shirts.", inputSchema=schema)
+    tool = McpTool(None, "shop", listed, Path("none"))  # type: ignore[arg-type]
+    with pytest.raises(MissingArgument, match=r"Size of the shirt \(s, m\)\?"):
+        tool.arguments("I want shirts", ToolContext())
+    assert tool.arguments("I want shirts", ToolContext(answers={"size": "m", "count": "2"})) == {
+        "size": "m",
+        "count": "2",
+    }
