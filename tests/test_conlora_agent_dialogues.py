@@ -13,7 +13,7 @@ from PIL import Image
 from pytest_httpserver import HTTPServer
 
 from conlora_agent.agent import Agent
-from conlora_agent.core.types import PlannedStep, TurnResult
+from conlora_agent.core.types import Finished, PlannedStep, TurnResult
 from conlora_agent.settings import Settings
 from conlora_agent.testing import FakeBackbone
 from tests.api_server import providers, serve_everything
@@ -127,6 +127,12 @@ def test_the_metadata_of_the_current_picture(agent: Agent) -> None:
     result = ask(agent, "show the metadata", png((30, 20)))
     assert result.answer.startswith("PNG, 30 x 20 pixels")
     assert result.steps[0].image is not None
+
+
+def test_a_conversation_that_is_not_stored_scans_its_own_picture(agent: Agent) -> None:
+    *_, last = agent.reply("scan the code", image=qr_code("4006381333931"))
+    assert isinstance(last, Finished)
+    assert last.result.steps[0].tool_result["codes"][0]["text"] == "4006381333931"
 
 
 def qr_code(text: str) -> bytes:

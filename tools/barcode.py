@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from conlora_agent.core.errors import ToolError
 from conlora_agent.core.types import Region
-from tools.base import Tool, ToolContext, ToolModel, ToolResult
-from tools.pictures import PictureArgs, Pictures, current_picture, require
+from tools.base import ToolModel, ToolResult
+from tools.pictures import PictureArgs, PictureTool
 from tools.web_page import first_url
 
 if TYPE_CHECKING:
@@ -36,26 +36,17 @@ class BarcodeValue(ToolModel):
     codes: tuple[Code, ...]
 
 
-class Barcode(Tool[PictureArgs]):
+class Barcode(PictureTool):
     """Codes on a picture."""
 
     name = "barcode"
     title = "Scan code"
     description = "Scan the QR code or barcode in the picture and tell what it contains: link, number, ISBN, EAN."
-    args_model = PictureArgs
     result_model = BarcodeValue
-    needs_image = True
-
-    def __init__(self, pictures: Pictures | None = None) -> None:
-        self._pictures = pictures
-
-    def arguments(self, request: str, context: ToolContext) -> dict[str, Any]:
-        """The current picture. Raises MissingArgument when there is none."""
-        return current_picture(context)
 
     def run(self, args: PictureArgs) -> ToolResult:
         """Scan. Raises ToolError when no code can be read, UnknownName for a picture that is gone."""
-        picture = require(self._pictures).open(args.image)
+        picture = self._pictures.open(args.image)
         found = read_codes(picture)
         if not found:
             raise ToolError("there is no code I can read in the picture", "send a sharper or closer picture of it")

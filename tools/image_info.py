@@ -13,8 +13,8 @@ from typing import Any
 from pydantic import Field
 
 from conlora_agent.core.errors import ToolError
-from tools.base import Tool, ToolContext, ToolModel, ToolResult
-from tools.pictures import PictureArgs, Pictures, current_picture, require
+from tools.base import ToolModel, ToolResult
+from tools.pictures import PictureArgs, PictureTool
 
 MAX_VALUE = 200
 """Characters of one EXIF value that are kept."""
@@ -47,26 +47,17 @@ class ImageInfoValue(ToolModel):
     exif: dict[str, str] = Field(default_factory=dict)
 
 
-class ImageInfo(Tool[PictureArgs]):
+class ImageInfo(PictureTool):
     """Facts about a picture's file."""
 
     name = "image_info"
     title = "Picture details"
     description = "Tell the picture's file details: size in pixels, format, EXIF metadata, camera, date taken, GPS."
-    args_model = PictureArgs
     result_model = ImageInfoValue
-    needs_image = True
-
-    def __init__(self, pictures: Pictures | None = None) -> None:
-        self._pictures = pictures
-
-    def arguments(self, request: str, context: ToolContext) -> dict[str, Any]:
-        """The current picture. Raises MissingArgument when there is none."""
-        return current_picture(context)
 
     def run(self, args: PictureArgs) -> ToolResult:
         """Read the file's header. Raises ToolError when it cannot be read, UnknownName for a picture that is gone."""
-        value = describe(require(self._pictures).read(args.image))
+        value = describe(self._pictures.read(args.image))
         return ToolResult(value.model_dump(mode="json"), _text(value))
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from pydantic import Field
 
 from conlora_agent.core.errors import ToolError
-from tools.base import MissingArgument, ToolContext, ToolModel
+from tools.base import MissingArgument, Tool, ToolContext, ToolModel
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -34,16 +34,25 @@ class PictureArgs(ToolModel):
     image: str = Field(pattern=r"^[0-9a-f]{64}$")
 
 
-def current_picture(context: ToolContext) -> dict[str, Any]:
-    """Arguments naming the current picture. Raises MissingArgument when there is none."""
-    image = context.focus.picture
-    if image is None:
-        raise MissingArgument("image", QUESTION)
-    return {"image": image}
+class PictureTool(Tool[PictureArgs]):
+    """A tool that looks at the current picture."""
 
+    args_model = PictureArgs
+    needs_image = True
 
-def require(pictures: Pictures | None) -> Pictures:
-    """The pictures a tool was given. Raises ToolError when it was made without."""
-    if pictures is None:
-        raise ToolError("this tool has no pictures to look at", "use it through an agent")
-    return pictures
+    def __init__(self, pictures: Pictures | None = None) -> None:
+        self._given = pictures
+
+    def arguments(self, request: str, context: ToolContext) -> dict[str, Any]:
+        """The current picture. Raises MissingArgument when there is none."""
+        image = context.focus.picture
+        if image is None:
+            raise MissingArgument("image", QUESTION)
+        return {"image": image}
+
+    @property
+    def _pictures(self) -> Pictures:
+        """Raises ToolError when it was made without."""
+        if self._given is None:
+            raise ToolError("this tool has no pictures to look at", "use it through an agent")
+        return self._given
