@@ -47,7 +47,7 @@ train-gpu: $(STAMP) ## the same on a CUDA GPU
 	@$(BIN)/python -m conlora_agent.training all --device cuda --minutes $(MINUTES)
 
 clean: ## remove .venv and the tools' caches
-	@rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	@rm -rf .venv screenshots .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 
 # The stamp is touched last, so an install that was cut short is taken up again.
 $(STAMP): pyproject.toml constraints.txt

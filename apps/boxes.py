@@ -49,7 +49,7 @@ def draw_boxes(picture: Image, regions: Sequence[Region]) -> Image:
         width = max(2, round(0.35 * unit))
         draw.rectangle(_grown(corners, width), outline=WHITE, width=width)
         draw.rectangle(corners, outline=colour, width=width)
-        _label(draw, canvas.size, corners, _caption(region), font, colour)
+        _label(draw, canvas.size, corners, caption(region), font, colour)
     return canvas
 
 
@@ -88,7 +88,8 @@ def _grown(corners: tuple[int, int, int, int], by: int) -> tuple[int, int, int, 
     return corners[0] - by, corners[1] - by, corners[2] + by, corners[3] + by
 
 
-def _caption(region: Region) -> str:
+def caption(region: Region) -> str:
+    """What is written at a box: its label, cut to 40 characters, and its score."""
     words = " ".join(region.label.split())
     if len(words) > MAX_LABEL_CHARS:
         words = words[: MAX_LABEL_CHARS - 1] + "…"

@@ -41,6 +41,8 @@ PICTURES = "pictures"
 TASKS = "tasks"
 TOOLS = "tools"
 MCP_CONFIG = "mcp.json"
+LIVE_SETTINGS = ("clarify_threshold", "max_steps", "history_tokens")
+"""Settings that may change while the agent runs."""
 
 
 class Agent:
@@ -67,7 +69,7 @@ class Agent:
         self.tasks = tasks or _default_tasks(self.settings, self.tools)
         self.models = Models(self.settings, backbone, on_progress)
         self.threads = ThreadStore(self._database, self._leases, self.pictures)
-        self._router = router
+        self._router = self._given_router = router
         self._fitted_for: tuple[Route, ...] | None = None
         self._graph: Any = None
         self._saver: TurnSaver | None = None
@@ -172,6 +174,17 @@ class Agent:
     def routes(self) -> tuple[Route, ...]:
         """Every route that the router may choose now, tasks first."""
         return tuple(self._routes().values())
+
+    def configure(self, **changed: Any) -> None:
+        """Take other values of `clarify_threshold`, `max_steps` and `history_tokens`, from the next turn on.
+
+        Nothing is written: `config.toml` is where they last. Raises SettingsError.
+        """
+        settings = self.settings.changed(changed, allowed=LIVE_SETTINGS)
+        with self._lock:
+            if settings.clarify_threshold != self.settings.clarify_threshold:
+                self._router = self._given_router
+            self.settings = settings
 
     def close(self) -> None:
         """Let go of the model and of the database."""

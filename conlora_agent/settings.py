@@ -114,6 +114,11 @@ class Settings(BaseModel):
         key = self.brave_key.get_secret_value() if self.brave_key else None
         return Providers(**{**given, "brave_key": key})
 
+    def changed(self, values: Mapping[str, Any], *, allowed: Iterable[str]) -> Self:
+        """These settings with other `values`, of which only those in `allowed` may differ. Raises SettingsError."""
+        _refuse_unknown(values, allowed, "setting to change while running")
+        return _validated(type(self), {**self.model_dump(), **values})
+
 
 def _from_environment(environ: Mapping[str, str], known: Iterable[str]) -> dict[str, str]:
     """Values of the `CONLORA_*` variables. An empty variable counts as not set."""

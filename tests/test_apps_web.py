@@ -1,22 +1,31 @@
-"""The web chat: messages, turns and handlers on a scripted model; and the page itself in a real browser."""
+"""The web chat without a browser: turns as HTML, running turns, what the page's buttons send, the server's address."""
 
 from __future__ import annotations
 
+import json
 import re
-import shutil
 import socket
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import gradio as gr
 import pytest
-from PIL import Image
+from hypothesis import given
+from hypothesis import strategies as st
+from task_folders import write_task
 
 from apps.demo import PICTURE
-from apps.web.messages import chips, escaped, thread_messages
+from apps.web.conversations import Conversations
+from apps.web.desk import Desk, desk_of
+from apps.web.figures import Figures
+from apps.web.handlers import Handlers
+from apps.web.markup import markdown, plain
+from apps.web.messages import Renderer, chips
+from apps.web.panels import Panels
 from apps.web.turns import Preparation, Turn
+from apps.web.uploads import folder, upload
 from conlora_agent.agent import Agent
 from conlora_agent.core.errors import BadInput, Failure
 from conlora_agent.core.protocols import GenerateRequest
@@ -25,13 +34,17 @@ from conlora_agent.settings import Settings
 from conlora_agent.testing import FakeBackbone
 from tests.command import scripted_agent, see
 
-TIMEOUT_MS = 90_000
-"""How long a browser on a busy machine may take for one step; nothing waits longer than it needs."""
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+
+def renderer(agent: Agent) -> Renderer:
+    return Renderer(agent, Figures(agent.pictures))
 
 
 def turn(agent: Agent, text: str, image: bytes | None = None, thread: str | None = None, **more: Any) -> Turn:
-    return Turn(agent, text, image, thread, None, more.get("preparation") or Preparation())
+    return Turn(agent, renderer(agent), more.get("preparation") or Preparation(), text, image, thread)
+
+
+def click(**data: Any) -> gr.EventData:
+    return gr.EventData(None, data)
 
 
 @pytest.fixture
@@ -40,53 +53,56 @@ def agent() -> Iterator[Agent]:
         yield made
 
 
-def said(messages: list[dict[str, Any]]) -> list[str]:
-    return [message["content"] for message in messages if isinstance(message["content"], str)]
+# -- turns as HTML ----------------------------------------------------------------------------------------------------
 
 
-# -- messages ---------------------------------------------------------------------------------------------------------
-
-
-def test_a_thread_is_shown_with_pictures_chips_boxes_and_answers(agent: Agent) -> None:
+def test_a_turn_shows_its_picture_chips_boxes_and_answer(agent: Agent) -> None:
     result = agent.ask("where is the blue book?", image=PICTURE)
-    sent, asked, labels, drawn, answer = thread_messages(agent, result.thread)
-    assert [sent["role"], asked["role"], labels["role"], answer["role"]] == ["user", "user", "assistant", "assistant"]
-    assert "grounding" in labels["content"]
-    assert "95%" in labels["content"]
-    assert answer["content"] == "I found the blue book (90%)."
-    with Image.open(sent["content"]["path"]) as plain, Image.open(drawn["content"]["path"]) as boxed:
-        assert plain.size == boxed.size
-        assert plain.tobytes() != boxed.tobytes()
-    assert "across 3% to" in drawn["content"]["alt_text"]
+    (html,) = renderer(agent).thread(result.thread)
+    assert html.count("<figure") == 2, "as it was sent, and with its box"
+    assert '<span class="chip route">grounding</span>' in html
+    assert '<span class="chip">95%</span>' in html
+    assert "I found the blue book (90%)." in html
+    assert 'aria-label="the blue book 90%: ask about it"' in html
+    assert "across 3% to" in html
+    (path,) = set(re.findall(r'src="gradio_api/file=([^"]+)"', html))
+    assert Path(path).exists()
+    Path(path).unlink()
+    assert renderer(agent).thread(result.thread) == [html], "a file that was cleared away is made again"
+    assert Path(path).exists()
 
 
-def test_a_tool_call_can_be_unfolded(agent: Agent) -> None:
+def test_a_tool_call_shows_arguments_result_and_source(agent: Agent) -> None:
     result = agent.ask("weather in Rome?")
-    call = next(message for message in thread_messages(agent, result.thread) if "metadata" in message)
-    assert call["metadata"]["title"] == 'weather(place="Rome")'
-    assert "celsius" in call["content"]
-    assert "https://weather.example" in call["content"]
+    (html,) = renderer(agent).thread(result.thread)
+    assert "weather(place=&quot;Rome&quot;)" in html
+    assert "&quot;celsius&quot;: 21" in html
+    assert '<a href="https://weather.example" target="_blank" rel="noopener noreferrer">' in html
 
 
 def test_choices_of_an_open_question_can_be_clicked(agent: Agent) -> None:
     result = agent.ask("hm", image=PICTURE)
-    last = thread_messages(agent, result.thread)[-1]
-    values = [choice["value"] for choice in last["options"]]
-    assert values == [agent.tasks.get("ocr").manifest.title, agent.tasks.get("caption").manifest.title]
-    answered = agent.ask(values[1], thread=result.thread)
-    assert [step.route for step in answered.steps] == ["caption"]
-    assert "options" not in thread_messages(agent, result.thread)[-1]
+    (html,) = renderer(agent).thread(result.thread)
+    assert re.findall(r'data-do="say" data-text="([^"]+)"', html) == ["Read text", "Describe"]
+    agent.ask("Describe", thread=result.thread)
+    assert 'class="choices"' not in "".join(renderer(agent).thread(result.thread))
 
 
 def test_a_thread_that_is_gone_is_empty(agent: Agent) -> None:
-    assert thread_messages(agent, None) == thread_messages(agent, "gone") == []
+    assert renderer(agent).thread(None) == renderer(agent).thread("gone") == []
 
 
-@pytest.mark.parametrize("text", ["<script>alert(1)</script>", "![x](http://elsewhere/x.png)", "<img src=x>"])
-def test_no_text_brings_markup_or_pictures_from_elsewhere(text: str) -> None:
-    assert not re.search(r"<\w|!\[", escaped(text))
-    step = Step(route="chat", kind="chat", confidence=1, request="", adapter=text)
-    assert text not in chips(step)
+@given(
+    st.text()
+    | st.sampled_from(["<script>alert(1)</script>", "![x](http://e/x.png)", "[x](javascript:a)", "<img src=x>"])
+)
+def test_no_text_brings_markup_pictures_or_scripts(text: str) -> None:
+    shown = markdown(text)
+    assert not re.search(r"<(?!/?(p|em|strong|a|code|pre|ul|ol|li|h\d|hr|br|blockquote|table|t\w+)\b)\w", shown)
+    assert "javascript:" not in "".join(re.findall(r'href="[^"]*"', shown)).lower()
+    assert not re.search(r'[<>"]', plain(text))
+    step = Step(route="chat", kind="chat", confidence=1, request="", adapter="<b>x</b>")
+    assert "<b>" not in chips(step)
 
 
 def test_chips_of_a_running_step_have_no_time() -> None:
@@ -100,10 +116,11 @@ def test_chips_of_a_running_step_have_no_time() -> None:
 
 def test_a_turn_grows_and_ends_with_its_thread(agent: Agent) -> None:
     running = turn(agent, "where is the blue book?", PICTURE.read_bytes())
-    grown = list(running)
+    *_, last = running
     assert running.error is None
     assert running.thread is not None
-    assert said(thread_messages(agent, running.thread))[-1] == said(grown[-1])[-1]
+    assert "I found the blue book" in last
+    assert last.count("<figure") == 1
 
 
 def test_a_turn_that_is_refused_tells_why(agent: Agent) -> None:
@@ -167,12 +184,12 @@ def test_assembly_is_shown_while_a_turn_waits_for_it() -> None:
         return see(request)
 
     with scripted_agent(Settings.load(), lambda message, done: None, FakeBackbone(assembling)) as agent:
-        titles = set()
-        for messages in turn(agent, "hello", preparation=preparation):
-            titles |= {message["metadata"]["title"] for message in messages if "metadata" in message}
-            if titles:
+        shown = []
+        for html in turn(agent, "hello", preparation=preparation):
+            shown.append(html)
+            if "25%" in html:
                 go_on.set()
-    assert titles == {"Preparing the model, once: reading the language model (25%)"}
+    assert any("Getting the model ready: reading the language model (25%)" in html for html in shown)
 
 
 def _join(running: Turn) -> None:
@@ -181,12 +198,107 @@ def _join(running: Turn) -> None:
     assert not running.worker.is_alive()
 
 
-def _wait_until(true: Callable[[], bool]) -> None:
-    for _ in range(200):
-        if true():
-            return
-        time.sleep(0.05)
-    raise AssertionError("it did not come true within ten seconds")
+# -- what the page's buttons send --------------------------------------------------------------------------------------
+
+
+def test_an_uploaded_picture_lies_on_the_desk_and_goes_with_the_next_message(agent: Agent) -> None:
+    from gradio.processing_utils import save_file_to_cache
+    from gradio.utils import get_upload_folder
+
+    handlers = Handlers(agent, Preparation())
+    path = save_file_to_cache(PICTURE, get_upload_folder())
+    with pytest.warns(UserWarning, match="not uploaded here"):
+        desk, shown = handlers.uploaded(Desk(), click(paths=[path, str(PICTURE), 7, "/etc/passwd"]))
+    assert len(desk.pictures) == 1, "only what was uploaded"
+    assert 'aria-pressed="true"' in shown
+    message, *_ = handlers.typed("  ", desk, "", "auto")
+    assert (message.text, message.image) == ("Describe this picture.", desk.current)
+    thread = agent.ask(message.text, image=agent.pictures.read(message.image)).thread
+    message, *_ = handlers.typed("where is the blue book?", desk_of(agent, thread, desk), thread, "auto")
+    assert message.image is None, "the thread has it already"
+    assert handlers.typed(" ", desk_of(agent, thread, desk), thread, "auto")[0] is None
+
+
+@pytest.mark.parametrize("box", ["", "0,0", "a,b,c,d", "0.5,0,0.5,1", "0,0,2,1", "nan,0,1,1"])
+def test_a_region_that_is_none_marks_nothing(agent: Agent, box: str) -> None:
+    desk = Desk(pictures=("a", "b"), current="a")
+    assert Handlers(agent, Preparation()).look(desk, click(picture="b", box=box))[0] == desk.look("b")
+    assert Handlers(agent, Preparation()).look(desk, click(picture="c", box="0,0,1,1"))[0] == desk
+
+
+def test_asking_again_takes_the_picture_and_the_region_of_that_turn(agent: Agent) -> None:
+    handlers = Handlers(agent, Preparation())
+    thread = agent.ask("where is the blue book?", image=PICTURE).thread
+    agent.ask("what is written on it?", thread=thread)
+    agent.ask("where is the red one?", thread=thread)
+    first = agent.threads.show(thread).turns[0]
+    agent.ask("describe this image", thread=thread, image=b"".join([PICTURE.read_bytes(), b"\0"]))
+    message, *_ = handlers.again(None, Desk(), thread, click(turn="1", value="caption"))
+    assert (message.text, message.task) == ("what is written on it?", "caption")
+    assert message.image == first.image
+    assert message.region == first.steps[0].boxes[0].box
+    for number in ("9", "x", ""):
+        assert handlers.again(None, Desk(), thread, click(turn=number))[0] is None
+
+
+def test_a_browser_lists_only_threads_it_knows_and_exports_them(agent: Agent) -> None:
+    conversations = Conversations(agent)
+    known = [agent.ask(text).thread for text in ("thanks <b>", "hello")]
+    agent.ask("secret")
+    listed = conversations.listed(json.dumps(known), known[0], "")
+    assert re.findall(r'data-do="open_thread" data-thread="(\w+)"', listed) == known
+    assert "secret" not in listed
+    assert "<b>" not in listed
+    assert "No conversations" in conversations.listed("no json", "", "")
+    assert "Nothing found" in conversations.listed(json.dumps(known), "", "secret")
+    parcel = json.loads(conversations.export(click(thread=known[0], format="json")))
+    assert parcel["name"] == "thanks-b.json"
+    assert json.loads(parcel["text"])["id"] == known[0]
+    assert conversations.export(click(thread=known[0], format="../x")) == ""
+
+
+def test_a_page_that_may_not_manage_changes_nothing(agent: Agent) -> None:
+    panels = Panels(agent, manage=False)
+    shown = panels.switch(click(task="caption", checked="false"))
+    panels.configure(0.9, 1, 0)
+    assert agent.tasks.off() == frozenset()
+    assert agent.settings.max_steps != 1
+    assert shown.count("disabled") == len(agent.tasks.names())
+
+
+def test_settings_change_for_the_running_agent(agent: Agent) -> None:
+    Panels(agent, manage=True).configure(0.6, 2, 512)
+    assert (agent.settings.clarify_threshold, agent.settings.max_steps) == (0.6, 2)
+    assert agent.ask("hello").answer == "You are welcome."
+
+
+# -- uploads ----------------------------------------------------------------------------------------------------------
+
+
+def test_a_task_folder_comes_as_single_files(agent: Agent, tmp_path: Path) -> None:
+    from gradio.processing_utils import save_file_to_cache
+    from gradio.utils import get_upload_folder
+
+    task = write_task(tmp_path)
+    files = [
+        {"path": save_file_to_cache(file, get_upload_folder()), "name": f"leaves/{file.name}"}
+        for file in task.iterdir()
+    ]
+    with folder(files) as made:
+        assert agent.tasks.add(made).name == "leaves"
+    assert not made.exists()
+    for bad in (
+        [],
+        [{}],
+        [7],
+        files * 40,
+        [{**files[0], "name": "../task.toml"}],
+        [{"path": "/etc/passwd", "name": "a/b"}],
+    ):
+        with pytest.raises(BadInput), folder(bad):
+            pass
+    with pytest.raises(BadInput):
+        upload(str(PICTURE))
 
 
 # -- server -----------------------------------------------------------------------------------------------------------
@@ -217,145 +329,13 @@ def test_the_url_names_a_place_that_can_be_opened() -> None:
         assert address(listening) == f"http://127.0.0.1:{listening.getsockname()[1]}/"
 
 
-# -- the page in a browser --------------------------------------------------------------------------------------------
+def test_what_fails_while_getting_ready_is_said_to_the_page_and_the_terminal() -> None:
+    from apps.web.server import prepare
+    from apps.web.tray import banner
 
-
-@pytest.fixture(scope="module")
-def page_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The page, served on a scripted model."""
-    import uvicorn
-
-    from apps.web.server import listen, web_app
-
-    home = tmp_path_factory.mktemp("web")
-    settings = Settings.load({}, home=home / "home", cache=home / "cache")
-    agent = scripted_agent(settings, lambda message, done: None)
-    with listen("127.0.0.1", 0) as listening:
-        server = uvicorn.Server(uvicorn.Config(web_app(agent, Preparation()), log_level="error", lifespan="on"))
-        thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
-        thread.start()
-        _wait_until(lambda: server.started)
-        yield f"http://127.0.0.1:{listening.getsockname()[1]}/"
-        server.should_exit = True
-        thread.join(10)
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    if CHROMIUM is None:
-        pytest.skip("no chromium on this machine")
-    with sync_api.sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield started
-        started.close()
-
-
-@pytest.fixture
-def page(browser: Any, page_url: str) -> Iterator[Any]:
-    context = browser.new_context(viewport={"width": 1280, "height": 860})
-    context.set_default_timeout(TIMEOUT_MS)
-    opened = context.new_page()
-    opened.elsewhere = []
-    context.on("request", lambda request: _note_elsewhere(opened, request.url))
-    opened.goto(page_url)
-    opened.wait_for_selector("#box textarea")
-    yield opened
-    context.close()
-
-
-def _note_elsewhere(page: Any, url: str) -> None:
-    if not url.startswith(("http://127.0.0.1", "data:", "blob:")):
-        page.elsewhere.append(url)
-
-
-def _say(page: Any, text: str, answer: str) -> None:
-    page.fill("#box textarea", text)
-    page.press("#box textarea", "Enter")
-    page.locator("#chat .bot", has_text=answer).last.wait_for()
-    page.locator("#box button.submit-button").wait_for()
-
-
-def _titles(page: Any) -> list[str]:
-    return [title.strip() for title in page.locator("#threads label").all_inner_texts()]
-
-
-@pytest.mark.browser
-def test_the_page_holds_the_conversation(page: Any) -> None:
-    page.set_input_files("#box input[type=file]", PICTURE)
-    _say(page, "where is the blue book?", "I found the blue book (90%).")
-    assert page.locator("#chat .chip.route", has_text="grounding").count() == 1
-    page.wait_for_function("[...document.querySelectorAll('#chat .bot img')].some((i) => i.naturalWidth === 960)")
-    _say(page, "what is written on it?", "QUIET OCEAN")
-    _say(page, "weather in Rome?", "21 degrees in Rome.")
-    page.get_by_text('weather(place="Rome")').click()
-    page.get_by_text("celsius").wait_for()
-    page.locator("#threads label", has_text="where is the blue book?").wait_for()
-    page.reload()
-    page.locator("#threads label", has_text="where is the blue book?").click()
-    page.locator("#chat", has_text="21 degrees in Rome.").wait_for()
-    assert page.elsewhere == []
-
-
-@pytest.mark.browser
-def test_conversations_and_browsers_are_apart(page: Any, browser: Any, page_url: str) -> None:
-    _say(page, "thanks!", "You are welcome.")
-    page.click("#new")
-    page.locator(".welcome").wait_for()
-    _say(page, "hello", "You are welcome.")
-    page.locator("#threads label", has_text="hello").wait_for()
-    assert _titles(page) == ["hello", "thanks!"]
-    other = browser.new_context()
-    other.set_default_timeout(TIMEOUT_MS)
-    elsewhere = other.new_page()
-    elsewhere.goto(page_url)
-    elsewhere.wait_for_selector("#box textarea")
-    _say(elsewhere, "who is there?", "You are welcome.")
-    elsewhere.locator("#threads label", has_text="who is there?").wait_for()
-    assert _titles(elsewhere) == ["who is there?"]
-    other.close()
-    page.once("dialog", lambda dialog: dialog.accept())
-    page.click("#delete")
-    page.locator(".welcome").wait_for()
-    page.locator("#threads label", has_text="hello").wait_for(state="detached")
-    assert _titles(page) == ["thanks!"]
-
-
-@pytest.mark.browser
-def test_examples_choices_the_dropdown_and_a_bad_picture(page: Any, tmp_path: Path) -> None:
-    page.locator("#chat .example", has_text="Where is the blue book?").click()
-    page.locator("#chat .bot", has_text="I found the blue book").wait_for()
-    page.locator("#box button.submit-button").wait_for()
-    page.fill("#box textarea", "hm")
-    page.press("#box textarea", "Enter")
-    page.locator("#chat button.option", has_text="Describe").click()
-    page.locator("#chat .chip.route", has_text="caption").wait_for()
-    page.locator("#box button.submit-button").wait_for()
-    page.click("#route input")
-    page.get_by_role("option", name="vqa (task)").click()
-    page.fill("#box textarea", "anything")
-    page.press("#box textarea", "Enter")
-    page.locator("#chat .chip.route", has_text="vqa").wait_for()
-    page.click("#new")
-    page.locator(".welcome").wait_for()
-    (tmp_path / "bad.png").write_bytes(b"no picture")
-    page.set_input_files("#box input[type=file]", tmp_path / "bad.png")
-    page.fill("#box textarea", "read it")
-    page.press("#box textarea", "Enter")
-    page.get_by_text("these bytes are not a picture").wait_for()
-    page.wait_for_function("document.querySelector('#box textarea').value === 'read it'")
-
-
-@pytest.mark.browser
-def test_a_phone_shows_the_conversation_first(browser: Any, page_url: str) -> None:
-    context = browser.new_context(viewport={"width": 390, "height": 844}, has_touch=True, color_scheme="dark")
-    context.set_default_timeout(TIMEOUT_MS)
-    phone = context.new_page()
-    phone.goto(page_url)
-    phone.wait_for_selector("#box textarea")
-    phone.locator("#chat .example").nth(1).tap()
-    phone.locator("#chat .bot", has_text="I found the blue book").wait_for()
-    assert phone.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
-    box = phone.locator("#box").bounding_box()
-    assert box["y"] + box["height"] <= 844
-    context.close()
+    preparation, said = Preparation(), list[str]()
+    with scripted_agent(Settings.load(backbone="nowhere"), lambda message, done: None, None) as agent:
+        agent.models = type(agent.models)(agent.settings)
+        prepare(agent, preparation, said.append)
+    assert "nowhere" in said[0]
+    assert "nowhere" in banner(preparation)

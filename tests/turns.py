@@ -18,7 +18,7 @@ from conlora_agent.testing import FakeBackbone
 from tools.base import MissingArgument, Tool, ToolContext, ToolModel, ToolResult
 from tools.registry import ToolRegistry
 
-KINDS = {"chat": "chat", "clarify": "clarify", "weather": "tool"}
+KINDS = {"chat": "chat", "clarify": "clarify", "weather": "tool", "calculator": "tool"}
 
 
 def step(route: str, request: str, *uses: int, confidence: float = 0.95) -> PlannedStep:

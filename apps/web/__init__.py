@@ -1,11 +1,13 @@
 """The web chat: a Gradio page on one agent. Works offline: the page asks nobody but this server for anything.
 
-messages.py: a thread as chat messages; turns.py: one turn, streamed; handlers.py: what the page's events do;
-page.py: layout; style.css: looks. Not covered here: the HTTP API.
+page.py: layout; page.js and style.css: script and looks; handlers.py, conversations.py, panels.py: what events do;
+messages.py, figures.py, tray.py: how things look as HTML (markup.py); turns.py: one turn, streamed; desk.py: what one
+tab works with; server.py: serving it alone, or mounting it. Not covered here: the HTTP API.
 """
 
 from __future__ import annotations
 
-from apps.web.server import serve
+from apps.web.server import build_blocks, mount, serve
+from apps.web.turns import Preparation
 
-__all__ = ["serve"]
+__all__ = ["Preparation", "build_blocks", "mount", "serve"]

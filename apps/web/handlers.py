@@ -1,76 +1,156 @@
-"""What the page's events do. One `Handlers` serves all browsers; what belongs to one is in the values it sends along.
+"""What the page's events do to one conversation: messages, pictures, regions, asking again.
 
-A browser knows the ids of its own threads and lists no others. Not covered here: layout (page.py).
+One `Handlers` serves all browsers; what belongs to one tab is in the values it sends along. What the page's buttons
+send (`Click`) is a stranger's input: pictures must lie on the tab's desk, files in the upload folder.
+Not covered here: the list of conversations (conversations.py), tasks and settings (panels.py), layout (page.py).
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 
-from apps.web.messages import Message, thread_messages, user
+from apps.demo import PICTURE
+from apps.web.desk import Desk, current_picture, desk_of
+from apps.web.events import sent, sent_list
+from apps.web.figures import Figures
+from apps.web.markup import button, plain
+from apps.web.messages import Renderer
+from apps.web.tray import banner, tray
 from apps.web.turns import Preparation, Turn
+from apps.web.uploads import upload
 from conlora_agent.core.errors import ConloraError
+from conlora_agent.core.types import Box
+from conlora_agent.ingest import clean_region
 
 if TYPE_CHECKING:
     from conlora_agent.agent import Agent
+    from conlora_agent.core.types import TurnRecord
 
 AUTO = "auto"
-MAX_LISTED = 200
 DESCRIBE = "Describe this picture."
 """What a picture sent without a word asks for; shown as the user's message."""
+EXAMPLES: tuple[tuple[str, Path | None], ...] = (
+    ("Describe this image", PICTURE),
+    ("Where is the blue book?", PICTURE),
+    ("What is written on the red book?", PICTURE),
+    ("What is 17% of 2480?", None),
+)
 
-Sent = dict[str, Any]
-"""What gr.MultimodalTextbox gives: {"text", "files"}."""
+
+@dataclass(frozen=True)
+class Message:
+    """What the user sent. `image`: content hash of the picture, None to stay with the thread's own."""
+
+    text: str
+    image: str | None = None
+    region: Box | None = None
+    task: str | None = None
 
 
 class Handlers:
-    """The page's events, carried out on one agent."""
+    """The events of the conversation, carried out on one agent."""
 
     def __init__(self, agent: Agent, preparation: Preparation) -> None:
         self.agent = agent
-        self._preparation = preparation
+        self.figures = Figures(agent.pictures)
+        self.renderer = Renderer(agent, self.figures)
+        self.preparation = preparation
         self._running: dict[str, Turn] = {}
 
-    # -- the message box ----------------------------------------------------------------------------------------------
+    # -- what is sent: each gives the message, the log with it, the tray without its region ----------------------------
 
-    def take(self, sent: Sent, thread: str) -> tuple[Any, Any, Sent]:
-        """Move what the user typed from the box into the conversation; the box offers to stop from now on."""
-        text, files = (sent.get("text") or "").strip(), sent.get("files") or []
-        if not text and not files:
-            return gr.update(), gr.update(), {}
-        taken = {"text": text or DESCRIBE, "files": files[:1]}
-        shown = [*thread_messages(self.agent, thread), *self._sent(taken)]
-        box = gr.update(value={"text": "", "files": []}, submit_btn=False, stop_btn=True)
-        return shown, box, taken
+    def typed(self, text: str, desk: Desk, thread: str, task: str) -> tuple[Any, ...]:
+        """What the user typed; a picture without a word is to be described."""
+        text = text.strip()
+        new = desk.current is not None and desk.current != current_picture(self.agent, thread)
+        if not text and not new:
+            return None, gr.skip(), gr.skip(), gr.skip()
+        return self._sent(self._message(text or DESCRIBE, desk, thread, task), desk, thread)
 
-    def answer(self, taken: Sent, thread: str, task: str, request: gr.Request) -> Iterator[tuple[Any, str, Any]]:
-        """Run the turn, renewing the conversation as it grows. A turn that fails gives the words back to the box."""
-        if not taken:
-            yield gr.update(), thread, gr.update()
+    def clicked(self, desk: Desk, thread: str, event: gr.EventData) -> tuple[Any, ...]:
+        """A choice or a question that was clicked."""
+        return self._sent(self._message(sent(event, "text"), desk, thread, AUTO), desk, thread)
+
+    def example(self, desk: Desk, thread: str, event: gr.EventData) -> tuple[Any, ...]:
+        """One of the examples, with its picture."""
+        number = sent(event, "number")
+        text, path = EXAMPLES[int(number) if number.isdecimal() and int(number) < len(EXAMPLES) else 0]
+        if path is not None:
+            desk = desk.put(self.agent.pictures.put(path.read_bytes()))
+        return self._sent(self._message(text, desk, thread, AUTO), desk, thread)
+
+    def again(self, before: Message | None, desk: Desk, thread: str, event: gr.EventData) -> tuple[Any, ...]:
+        """A turn once more, by another route when one was chosen; the last message when no turn is named."""
+        number, task = sent(event, "turn"), sent(event, "value") or None
+        try:
+            message = self._earlier(thread, int(number), task) if number.isdecimal() else before
+        except ConloraError as error:
+            gr.Warning(str(error))
+            message = None
+        if message is None:
+            return None, gr.skip(), gr.skip(), gr.skip()
+        return self._sent(message, desk, thread)
+
+    def _message(self, text: str, desk: Desk, thread: str, task: str) -> Message:
+        image = desk.current if desk.current != current_picture(self.agent, thread) else None
+        return Message(text, image, desk.region, None if task in (AUTO, None) else task)
+
+    def _earlier(self, thread: str, number: int, task: str | None) -> Message | None:
+        """An earlier message, with the picture and the region that its answer looked at."""
+        turns = self.agent.threads.show(thread).turns
+        if number >= len(turns):
+            return None
+        turn = turns[number]
+        image = turn.image or next((step.image for step in turn.steps if step.image), None)
+        if image == current_picture(self.agent, thread):
+            image = None
+        return Message(turn.text, image, turn.region or self._looked_at(turn), task)
+
+    def _looked_at(self, turn: TurnRecord) -> Box | None:
+        """The region that a turn of one step looked into: "it" may mean something else by now."""
+        (step, *more) = turn.steps
+        if more or step.kind != "task" or len(step.boxes) != 1:
+            return None
+        return None if self.agent.tasks.get(step.route).manifest.output == "boxes" else step.boxes[0].box
+
+    def _sent(self, message: Message, desk: Desk, thread: str) -> tuple[Any, ...]:
+        shown = [*self.renderer.thread(thread), self._said(message)]
+        kept = desk.unmarked()
+        return message, shown, kept, tray(kept, self.figures)
+
+    def _said(self, message: Message) -> str:
+        return self.renderer.said(message.text, message.image, message.region)
+
+    # -- the turn -----------------------------------------------------------------------------------------------------
+
+    def answer(self, message: Message | None, thread: str, request: gr.Request) -> Iterator[tuple[Any, str]]:
+        """Run the turn, renewing the conversation as it grows. One that fails or is stopped can be tried again."""
+        if message is None:
+            yield gr.skip(), thread
             return
-        before = [*thread_messages(self.agent, thread), *self._sent(taken)]
-        files = taken["files"]
+        before, said = self.renderer.thread(thread), self._said(message)
+        try:
+            image = self.agent.pictures.read(message.image) if message.image else None
+        except ConloraError as error:
+            yield [*before, said + _ended(str(error))], thread
+            return
         turn = Turn(
-            self.agent,
-            taken["text"],
-            Path(files[0]).read_bytes() if files else None,
-            thread or None,
-            None if task in (AUTO, None) else task,
-            self._preparation,
-        )
+            self.agent, self.renderer, self.preparation,
+            message.text, image, thread or None, message.task, message.region,
+        )  # fmt: skip
         self._running[_session(request)] = turn
         for growing in turn:
-            yield [*before, *growing], thread, gr.update()
+            yield [*before, said + growing], thread
         self._running.pop(_session(request), None)
-        if turn.error is not None:
-            gr.Warning(str(turn.error), title="That did not work")
-        given_back = taken if turn.error is not None or turn.stopped_early else gr.update()
-        yield thread_messages(self.agent, turn.thread), turn.thread or "", given_back
+        if turn.error is not None or turn.stopped_early:
+            yield [*before, said + _ended(str(turn.error or "Stopped; nothing of it is kept."))], thread
+        else:
+            yield self.renderer.thread(turn.thread), turn.thread or ""
 
     def stop(self, request: gr.Request) -> None:
         """Stop the turn that runs in this page."""
@@ -78,42 +158,54 @@ class Handlers:
         if turn is not None:
             turn.stop()
 
+    def settle(self, thread: str, desk: Desk) -> tuple[Any, Desk, str]:
+        """After a turn: the box takes the next message, the desk is as the thread left it."""
+        after = desk_of(self.agent, thread, before=desk)
+        return self.ready(), after, tray(after, self.figures)
+
+    def edit(self, message: Message | None, thread: str) -> tuple[Any, list[str]]:
+        """The words of a turn that gave no answer, back in the box."""
+        return message.text if message else gr.skip(), self.renderer.thread(thread)
+
+    def busy(self, message: Message | None) -> Any:
+        """The box offers to stop, once there is a message to answer."""
+        return gr.skip() if message is None else gr.update(value="", submit_btn=False, stop_btn="Stop")
+
     def ready(self) -> Any:
         """The box takes the next message."""
-        return gr.update(submit_btn=True, stop_btn=False)
+        return gr.update(submit_btn="Send", stop_btn=False)
 
-    def _sent(self, taken: Sent) -> list[Message]:
-        pictures = [{"role": "user", "content": {"path": path, "alt_text": "picture"}} for path in taken["files"]]
-        return [*pictures, user(taken["text"])]
+    # -- pictures -----------------------------------------------------------------------------------------------------
 
-    # -- the list of conversations ------------------------------------------------------------------------------------
+    def uploaded(self, desk: Desk, event: gr.EventData) -> tuple[Desk, str]:
+        """Pictures that were pasted, dropped, chosen or taken; the last one is current."""
+        for path in sent_list(event, "paths"):
+            try:
+                desk = desk.put(self.agent.pictures.put(upload(str(path)).read_bytes()))
+            except ConloraError as error:
+                gr.Warning(str(error), title="This picture cannot be used")
+        return desk, tray(desk, self.figures)
 
-    def listed(self, known: str, thread: str) -> Any:
-        """This browser's conversations. `known`: JSON list of the thread ids it remembers, the newest first."""
-        titles = {summary.id: summary.title for summary in self.agent.threads.list()}
-        choices = [(titles[name], name) for name in _ids(known) if name in titles]
-        return gr.update(choices=choices, value=thread if thread in titles else None)
-
-    def open(self, chosen: str | None) -> tuple[list[Message], str]:
-        """Show a conversation."""
-        return thread_messages(self.agent, chosen), chosen or ""
-
-    def new(self) -> tuple[list[Message], str]:
-        """Begin a conversation; it is kept from its first answer on."""
-        return [], ""
-
-    def delete(self, thread: str, confirmed: str) -> tuple[Any, str]:
-        """Delete the conversation shown, if the user meant it."""
-        if not thread or not confirmed:
-            return gr.update(), thread
+    def look(self, desk: Desk, event: gr.EventData) -> tuple[Desk, str]:
+        """Make a picture current, and mark a region of it if one is given."""
+        box = sent(event, "box")
         try:
-            self.agent.threads.delete(thread)
-        except ConloraError as error:
-            gr.Warning(str(error))
-            return gr.update(), thread
-        return [], ""
+            region = clean_region([float(edge) for edge in box.split(",")]) if box else None
+        except (ConloraError, ValueError):
+            region = None
+        desk = desk.look(sent(event, "picture"), region)
+        return desk, tray(desk, self.figures)
+
+    def unmark(self, desk: Desk) -> tuple[Desk, str]:
+        """Forget the marked region."""
+        return desk.unmarked(), tray(desk.unmarked(), self.figures)
 
     # -- the rest -----------------------------------------------------------------------------------------------------
+
+    def open(self, thread: str) -> tuple[list[str], Desk, str]:
+        """Show a conversation."""
+        desk = desk_of(self.agent, thread)
+        return self.renderer.thread(thread), desk, tray(desk, self.figures)
 
     def routes(self) -> list[tuple[str, str]]:
         """What the dropdown offers: the router's choice first, then tasks, tools and plain chat."""
@@ -128,25 +220,18 @@ class Handlers:
         """The dropdown's choices as they are now: tasks may have been added since."""
         return gr.update(choices=self.routes())
 
-
-def example(chosen: gr.SelectData) -> Sent:
-    """The message of an example that was clicked."""
-    files = [file["path"] if isinstance(file, dict) else file for file in chosen.value.get("files") or []]
-    return {"text": chosen.value.get("text", ""), "files": files}
+    def progress(self) -> tuple[str, Any]:
+        """How far it is with the model; asked again as long as it is under way."""
+        return banner(self.preparation), gr.Timer(active=self.preparation.running)
 
 
-def option(chosen: gr.SelectData) -> Sent:
-    """The message of a choice that was clicked."""
-    return {"text": chosen.value, "files": []}
+def _ended(why: str) -> str:
+    """The end of a turn that gave no answer."""
+    retry = button("Try again", "again", class_="choice")
+    edit = button("Edit", "edit_message", class_="choice")
+    why = f'<p class="ended" role="alert">{plain(why)}</p>'
+    return f'<div class="done">{why}<div class="choices">{retry}{edit}</div></div>'
 
 
 def _session(request: gr.Request) -> str:
     return request.session_hash or ""
-
-
-def _ids(known: str) -> list[str]:
-    try:
-        ids = json.loads(known)
-    except ValueError:
-        return []
-    return [name for name in ids if isinstance(name, str)][:MAX_LISTED] if isinstance(ids, list) else []

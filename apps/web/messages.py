@@ -1,136 +1,123 @@
-"""A thread as messages of the chat: pictures, route chips, boxes drawn, tool calls to unfold, choices to click.
+"""A thread as HTML, one piece for each turn: pictures, trace of the steps, answer, choices, and what can be done next.
 
-All text comes from users, models and the web, so it is escaped here. Not covered here: streaming (turns.py).
+Not covered here: a turn that is still running (turns.py), pictures with boxes (figures.py).
 """
 
 from __future__ import annotations
 
-import html
 from collections.abc import Iterator, Sequence
-from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from apps.boxes import draw_boxes
-from apps.render import SEPARATOR, call_line, compact, label, printable, region_line
+from apps.render import SEPARATOR, call_line, label, region_line
+from apps.web.figures import Figures
+from apps.web.markup import attributes, button, code, markdown, plain
 from conlora_agent.core.errors import ConloraError
-from conlora_agent.core.types import PlannedStep, Region, Step, TurnRecord
+from conlora_agent.core.types import Box, PlannedStep, Route, Step, TurnRecord
 
 if TYPE_CHECKING:
-    from PIL.Image import Image
-
     from conlora_agent.agent import Agent
 
-Message = dict[str, Any]
-"""What gr.Chatbot takes: {"role", "content", and maybe "metadata" and "options"}."""
-
-SHOWN_SIDE = 1024
-"""Pixels of the longer side of a picture in the conversation."""
+CHOSEN_KINDS = {"task": "Tasks", "tool": "Tools", "chat": "Others"}
+"""Kinds of routes that a user may choose, with the heading they stand under."""
 
 
-def user(text: str) -> Message:
-    """What the user wrote."""
-    return {"role": "user", "content": escaped(text)}
+class Renderer:
+    """Renders the turns of an agent's threads."""
 
+    def __init__(self, agent: Agent, figures: Figures) -> None:
+        self._agent = agent
+        self._figures = figures
 
-def agent_says(content: Any, **more: Any) -> Message:
-    """A message of the agent's."""
-    return {"role": "assistant", "content": content, **more}
+    def thread(self, thread: str | None) -> list[str]:
+        """The turns of a thread; none for a new one or one that is gone. A question at its end offers its choices."""
+        if not thread:
+            return []
+        try:
+            turns = self._agent.threads.show(thread).turns
+        except ConloraError:
+            return []
+        routes = self._agent.routes()
+        shown = [self._turn(turn, number, routes) for number, turn in enumerate(turns[:-1])]
+        return [*shown, *(self._turn(turn, len(shown), routes, self._choices(thread)) for turn in turns[-1:])]
 
+    def said(self, text: str, image: str | None, region: Box | None) -> str:
+        """What the user sent."""
+        figure = self._figures.figure(image, marked=region) if image is not None else ""
+        note = '<small class="note">about the marked region</small>' if region is not None and not figure else ""
+        words = f'<div class="words">{plain(text)}</div>' if text else ""
+        return f'<div class="said">{figure}{words}{note}</div>'
 
-def thread_messages(agent: Agent, thread: str | None) -> list[Message]:
-    """A whole thread; nothing for a new one or one that is gone. A question at its end offers its choices."""
-    if not thread:
-        return []
-    try:
-        turns = agent.threads.show(thread).turns
-    except ConloraError:
-        return []
-    messages = [message for turn in turns for message in turn_messages(agent, turn)]
-    choices = pending_choices(agent, thread)
-    if messages and choices:
-        messages[-1]["options"] = choices
-    return messages
+    def step(self, step: PlannedStep) -> str:
+        """The trace of one step: chips that unfold what went in and what came out, and the picture with its boxes."""
+        figure = ""
+        if isinstance(step, Step) and step.boxes and step.image is not None:
+            figure = self._figures.figure(step.image, step.boxes)
+        facts = "".join(f"<dt>{name}</dt><dd>{value}</dd>" for name, value in _facts(step))
+        call = f"<code>{plain(call_line(step))}</code>" if isinstance(step, Step) and step.tool_args else ""
+        return f'<details class="step"><summary>{chips(step)}{call}</summary><dl>{facts}</dl></details>{figure}'
 
+    def _turn(self, turn: TurnRecord, number: int, routes: Sequence[Route], choices: str = "") -> str:
+        steps = "".join(self.step(step) for step in turn.steps)
+        answer = f'<div class="answer">{markdown(turn.answer)}</div>'
+        said = self.said(turn.text, turn.image, turn.region)
+        return f'{said}<div class="done">{steps}{answer}{choices}{_after(number, routes)}</div>'
 
-def turn_messages(agent: Agent, turn: TurnRecord) -> Iterator[Message]:
-    """One turn: what the user sent, a trace for each step, the answer."""
-    if turn.image is not None:
-        yield {"role": "user", "content": picture(agent, turn.image)}
-    yield user(turn.text)
-    for step in turn.steps:
-        yield from step_messages(agent, step)
-    yield agent_says(escaped(turn.answer))
-
-
-def step_messages(agent: Agent, step: Step) -> Iterator[Message]:
-    """The trace of one step: chips, the picture with its boxes, the tool call folded up."""
-    yield agent_says(chips(step))
-    if step.boxes and step.image is not None:
-        yield agent_says(picture(agent, step.image, step.boxes))
-    if step.kind == "tool" and step.tool_args is not None:
-        yield agent_says(
-            call_details(step),
-            metadata={"title": escaped(call_line(step)), "status": "done"},
-        )
+    def _choices(self, thread: str) -> str:
+        """The routes that the thread's open question offers, to be clicked."""
+        pending = self._agent.state(thread).get("pending") or {}
+        titles = {route.name: route.title for route in self._agent.routes()}
+        offered = [titles[name] for name in pending.get("choices", ()) if name in titles]
+        buttons = "".join(button(plain(title), "say", class_="choice", text=title) for title in offered)
+        return f'<div class="choices" role="group" aria-label="Choices">{buttons}</div>' if buttons else ""
 
 
 def chips(step: PlannedStep) -> str:
     """Route, adapter, confidence, time and status as a row of small labels."""
     status = step.status if isinstance(step, Step) else "running"
-    first, *others = (escaped(part) for part in label(step).split(SEPARATOR))
+    first, *others = (plain(part) for part in label(step).split(SEPARATOR))
     spans = "".join(f'<span class="chip">{part}</span>' for part in others)
     return f'<span class="chips {step.kind} {status}"><span class="chip route">{first}</span>{spans}</span>'
 
 
-def call_details(step: Step) -> str:
-    """Arguments, result and source of a tool call."""
-    lines = [f"**Arguments** {code(compact(step.tool_args))}"]
+def _facts(step: PlannedStep) -> Iterator[tuple[str, str]]:
+    """What a step was given and what it gave, by name, as HTML."""
+    yield "Request", plain(step.request)
+    if step.uses:
+        yield "Uses", plain("the result of step " + ", ".join(str(position + 1) for position in step.uses))
+    if not isinstance(step, Step):
+        return
+    if step.tool_args is not None:
+        yield "Arguments", code(step.tool_args)
     if step.tool_result is not None:
-        lines.append(f"**Result** {code(compact(step.tool_result))}")
+        yield "Result", code(step.tool_result)
+    for region in step.boxes:
+        yield "Box", plain(region_line(region))
+    if step.kind in ("task", "chat") and step.text:
+        yield "Gave", plain(step.text)
     if step.source:
-        lines.append(f"**Source** {escaped(step.source)}")
+        yield "Source", _link(step.source)
     if step.error:
-        lines.append(escaped(step.error))
-    return "\n\n".join(lines)
+        yield "Error", plain(step.error)
 
 
-def code(text: str) -> str:
-    """The text as it is, in a fixed-width font."""
-    return f"<code>{html.escape(printable(text))}</code>"
+def _link(source: str) -> str:
+    if not source.startswith(("https://", "http://")):
+        return plain(source)
+    return f'<a href="{plain(source)}" target="_blank" rel="noopener noreferrer">{plain(source)}</a>'
 
 
-def escaped(text: str) -> str:
-    """Markdown without HTML and without pictures from elsewhere, which would call third parties."""
-    return html.escape(printable(text), quote=False).replace("![", "!\\[")
-
-
-def pending_choices(agent: Agent, thread: str) -> list[dict[str, str]]:
-    """The routes that the thread's open question offers, as options to click."""
-    pending = agent.state(thread).get("pending") or {}
-    titles = {route.name: route.title for route in agent.routes()}
-    return [{"label": titles[name], "value": titles[name]} for name in pending.get("choices", ()) if name in titles]
-
-
-def picture(agent: Agent, key: str, boxes: Sequence[Region] = ()) -> Message | str:
-    """A stored picture, its boxes drawn; a word in its place when it is gone."""
-    try:
-        path = _picture_file(agent, key, tuple(boxes))
-    except ConloraError as error:
-        return escaped(f"(picture {key[:12]}: {error.problem})")
-    found = "; ".join(region_line(region) for region in boxes)
-    return {"path": path, "alt_text": f"picture with {found}" if found else "picture"}
-
-
-@lru_cache(maxsize=256)
-def _picture_file(agent: Agent, key: str, boxes: tuple[Region, ...]) -> str:
-    """Path of the picture as it is shown, in the cache that Gradio serves from and clears."""
-    from gradio.processing_utils import save_pil_to_cache
-    from gradio.utils import get_upload_folder
-
-    original: Image = agent.pictures.open(key)
-    if boxes:
-        original = draw_boxes(original, boxes)
-    else:
-        original.thumbnail((SHOWN_SIDE, SHOWN_SIDE))
-    path: str = save_pil_to_cache(original, get_upload_folder(), name="picture", format="webp")
-    return path
+def _after(number: int, routes: Sequence[Route]) -> str:
+    """What can be done with an answer: copy it, ask again, ask again by another route."""
+    groups = ""
+    for kind, heading in CHOSEN_KINDS.items():
+        options = "".join(
+            f'<option value="{plain(r.name)}">{plain(r.title)}</option>' for r in routes if r.kind == kind
+        )
+        groups += f'<optgroup label="{heading}">{options}</optgroup>' if options else ""
+    chosen = attributes(data_do="again", data_turn=number, aria_label="Ask again with another task or tool")
+    return (
+        '<div class="after">'
+        + '<button type="button" data-copy="answer">Copy</button>'
+        + button("Retry", "again", turn=number, label="Ask the same again")
+        + f'<select {chosen}><option value="">Ask again as …</option>{groups}</select></div>'
+    )

@@ -1,51 +1,59 @@
-"""The page: a list of conversations at the side, the conversation, the message box with the choice of a route.
+"""The page: conversations at the left, the conversation, the message box, tasks and settings in a drawer at the right.
 
-Not covered here: what happens on its events (handlers.py) and its looks (style.css).
+Not covered here: what happens on its events (handlers.py, conversations.py, panels.py), its script and its looks.
 """
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 
-from apps.demo import PICTURE
-from apps.web.handlers import AUTO, Handlers, example, option
+from apps.web.conversations import Conversations
+from apps.web.desk import Desk
+from apps.web.figures import inline
+from apps.web.handlers import AUTO, EXAMPLES, Handlers
+from apps.web.markup import button, plain
+from apps.web.panels import Panels
+from apps.web.turns import Preparation
 
 if TYPE_CHECKING:
-    from gradio.components.chatbot import ExampleMessage
+    from conlora_agent.agent import Agent
 
-# The browser keeps the ids of its threads. Reading them at each event, not once, lets two tabs add to one list.
-_REMEMBERED = """(known, thread) => {
-  const ids = JSON.parse(localStorage.getItem("conlora.threads") || "[]").filter((id) => id !== thread);
-  if (thread) ids.unshift(thread);
-  localStorage.setItem("conlora.threads", JSON.stringify(ids.slice(0, 200)));
-  return [JSON.stringify(ids), thread];
-}"""
-_CONFIRM = """(thread) => [thread, thread && confirm("Delete this conversation?") ? "yes" : ""]"""
-_LOOK = """() => {
-  const dark = document.body.classList.toggle("dark");
-  localStorage.setItem("conlora.look", dark ? "dark" : "light");
-}"""
-# The list of conversations starts open where it leaves room for the conversation itself.
-_START = """() => {
-  const look = localStorage.getItem("conlora.look");
-  if (look) document.body.classList.toggle("dark", look === "dark");
-  const wide = window.matchMedia("(min-width: 900px)").matches;
-  const side = document.querySelector("#conversations");
-  if (side && side.classList.contains("open") !== wide) side.querySelector(".toggle-button").click();
-}"""
+STYLE = Path(__file__).with_name("style.css")
+SCRIPT = Path(__file__).with_name("page.js")
+PLAIN: dict[str, Any] = {"js_on_load": None, "apply_default_css": False}
+"""HTML without a script and with our own looks only."""
+LATEST: dict[str, Any] = {"trigger_mode": "always_last", "show_progress": "hidden"}
+PROGRESS_S = 0.7
+"""How often the page asks how far it is with the model, while it is under way."""
 
-_WELCOME = """<div class="welcome"><h1>Talk about a picture</h1>
-<p>Drop, paste or upload one and ask. The adapter, the tool and the region are chosen for you.</p></div>"""
-
-
-def examples() -> list[ExampleMessage]:
-    """Messages to begin with, on the bundled picture."""
-    picture = str(PICTURE)
-    asked = ("Describe this image", "Where is the blue book?", "What is written on the red book?")
-    shown: list[ExampleMessage] = [{"text": text, "files": [picture], "icon": picture} for text in asked]
-    return [*shown, {"text": "What is 17% of 2480?"}]
+_REMEMBER = "(known, thread, words) => [conlora.remember(thread), thread, words]"
+_LAST = "() => [conlora.last()]"
+_SAVE = "(parcel) => conlora.save(parcel)"
+# Every event that a button of the page can send; Gradio takes the names from here.
+_BRIDGE = """conlora.start(trigger, upload);
+/* "say" "example" "again" "edit_message" "pictures" "look" "unmark" "open_thread" "rename_thread" "delete_thread"
+   "export_thread" "switch_task" "remove_task" "add_task" */"""
+_DIALOGS = """<div id="status" class="unseen" role="status" aria-live="polite"></div>
+<dialog id="viewer" aria-label="Picture"><div class="stage"></div>
+<p>Drag to mark a region and ask about it, or use the arrow keys and Enter.</p>
+<div class="bar"><button type="button" data-do="look">Look at this one</button>
+<button type="button" data-close>Close</button></div></dialog>
+<dialog id="camera" aria-label="Camera"><video autoplay playsinline muted></video>
+<div class="bar"><button type="button" data-take class="primary">Take the picture</button>
+<button type="button" data-close>Close</button></div></dialog>"""
+_ICON = '<svg viewBox="0 0 24 24" aria-hidden="true"><path d="{}"/></svg>'
+_PLUS = "M4 5h16v14H4zM4 16l5-5 4 4 3-3 4 4M15.5 9h.01"
+_CAMERA = "M4 8h3l2-3h6l2 3h3v11H4zM12 17a3.5 3.5 0 1 0 0-7 3.5 3.5 0 0 0 0 7z"
+_TOOLS = "".join(
+    f'<button type="button" data-tool="{tool}" aria-label="{name}" title="{title}">{_ICON.format(shape)}</button>'
+    for tool, name, title, shape in (
+        ("add", "Add pictures", "Add pictures, or paste or drop them anywhere", _PLUS),
+        ("camera", "Camera", "Take a picture", _CAMERA),
+    )
+)
 
 
 def theme() -> gr.themes.Base:
@@ -60,86 +68,166 @@ def theme() -> gr.themes.Base:
     )
 
 
-def build_page(handlers: Handlers) -> gr.Blocks:
-    """The page with its events wired."""
+def build_page(agent: Agent, preparation: Preparation, *, manage: bool = True) -> gr.Blocks:
+    """The page with its events wired, not launched. `manage`: whether it may change tasks and settings."""
     page: gr.Blocks
     with gr.Blocks(
         title="ConLoRA Agent", fill_height=True, analytics_enabled=False, delete_cache=(3600, 86400)
     ) as page:
-        # The page's scripts can read text boxes, not gr.State.
-        thread, known, sure = gr.Textbox(visible=False), gr.Textbox("[]", visible=False), gr.Textbox(visible=False)
-        taken = gr.State({})
-        with gr.Sidebar(open=False, width=280, elem_id="conversations"):
-            gr.HTML('<div class="brand">ConLoRA Agent</div>')
-            new = gr.Button("New conversation", variant="primary", elem_id="new")
-            threads = gr.Radio([], label="Conversations", elem_id="threads", container=False)
-            with gr.Row(elem_id="side-actions"):
-                delete = gr.Button("Delete", size="sm", min_width=80, elem_id="delete")
-                look = gr.Button("Light / dark", size="sm", min_width=80, elem_id="look")
-        chat = gr.Chatbot(
-            elem_id="chat",
-            label="Conversation",
-            show_label=False,
-            container=False,
-            height=None,
-            scale=1,
-            layout="bubble",
-            buttons=["copy"],
-            feedback_options=None,
-            placeholder=_WELCOME,
-            examples=examples(),
-            latex_delimiters=[],
-        )
-        with gr.Column(elem_id="composer", scale=0):
-            box = gr.MultimodalTextbox(
-                elem_id="box",
-                placeholder="Ask about a picture, or anything else",
-                file_types=["image"],
-                file_count="single",
-                sources=["upload"],
-                show_label=False,
-                label="Message",
-                container=False,
-                autofocus=True,
-                max_plain_text_length=100_000,
-            )
-            task = gr.Dropdown(
-                handlers.routes(), value=AUTO, label="Route", show_label=False, container=False, elem_id="route"
-            )
-        _wire(handlers, thread, taken, known, sure, new, threads, delete, look, chat, box, task)
-        page.load(None, js=_START)
-        page.load(handlers.offered, None, task, show_progress="hidden")
-        page.load(handlers.listed, [known, thread], threads, js=_REMEMBERED, show_progress="hidden")
+        Page(agent, preparation, manage=manage).wire(page)
     return page
 
 
-def _wire(
-    handlers: Handlers,
-    thread: gr.Textbox,
-    taken: gr.State,
-    known: gr.Textbox,
-    sure: gr.Textbox,
-    new: gr.Button,
-    threads: gr.Radio,
-    delete: gr.Button,
-    look: gr.Button,
-    chat: gr.Chatbot,
-    box: gr.MultimodalTextbox,
-    task: gr.Dropdown,
-) -> None:
-    def refresh(event: Any) -> None:
-        event.then(handlers.listed, [known, thread], threads, js=_REMEMBERED, show_progress="hidden")
+class Page:
+    """The components of one page, laid out when made, and their events."""
 
-    def answer(event: Any) -> None:
-        event = event.then(handlers.take, [box, thread], [chat, box, taken], show_progress="hidden")
-        event = event.then(handlers.answer, [taken, thread, task], [chat, thread, box], show_progress="hidden")
-        refresh(event.then(handlers.ready, None, box, show_progress="hidden"))
+    def __init__(self, agent: Agent, preparation: Preparation, *, manage: bool) -> None:
+        self.handlers = Handlers(agent, preparation)
+        self.list = Conversations(agent)
+        self.panels = Panels(agent, manage=manage)
+        self._values()
+        self._conversations()
+        self._drawer(agent, manage)
+        self._conversation()
 
-    answer(box.submit(None))
-    answer(chat.example_select(example, None, box, show_progress="hidden"))
-    answer(chat.option_select(option, None, box, show_progress="hidden"))
-    box.stop(handlers.stop, None, None, show_progress="hidden")
-    threads.input(handlers.open, threads, [chat, thread], show_progress="hidden")
-    refresh(new.click(handlers.new, None, [chat, thread], show_progress="hidden"))
-    refresh(delete.click(handlers.delete, [thread, sure], [chat, thread], js=_CONFIRM, show_progress="hidden"))
-    look.click(None, js=_LOOK)
+    def _values(self) -> None:
+        """What belongs to the tab. The page's script can read text boxes, not gr.State."""
+        self.thread, self.known = gr.Textbox(visible=False), gr.Textbox("[]", visible=False)
+        self.parcel = gr.Textbox(visible=False)
+        self.desk, self.message = gr.State(Desk()), gr.State(None)
+
+    def _conversations(self) -> None:
+        with gr.Sidebar(open=False, width=290, elem_id="conversations"):
+            gr.HTML('<h1 class="brand">ConLoRA Agent</h1>')
+            self.new = gr.Button("New conversation", variant="primary", elem_id="new")
+            self.search = gr.Textbox(
+                elem_id="search", label="Search conversations", show_label=False, container=False,
+                placeholder="Search conversations", max_lines=1,
+            )  # fmt: skip
+            self.threads = gr.HTML(elem_id="threads", **PLAIN)
+
+    def _drawer(self, agent: Agent, manage: bool) -> None:
+        settings = agent.settings
+        with gr.Sidebar(open=False, width=330, position="right", elem_id="drawer"):
+            gr.HTML("<h2>Tasks</h2>")
+            self.tasks = gr.HTML(elem_id="tasks", **PLAIN)
+            if manage:
+                gr.HTML('<button type="button" class="choice" data-tool="folder">Add a task from a folder …</button>')
+            with gr.Accordion("Model and router", open=False, elem_id="settings"):
+                self.model = gr.HTML(elem_id="model", **PLAIN)
+                self.settings = [
+                    gr.Slider(0, 1, settings.clarify_threshold or 0, step=0.05, label="Ask back below this confidence",
+                              info="0: as the router was fitted", interactive=manage),
+                    gr.Slider(1, 12, settings.max_steps, step=1, label="Steps a message may take", interactive=manage),
+                    gr.Slider(0, 4096, settings.history_tokens, step=128, interactive=manage,
+                              label="Tokens of earlier conversation shown to the model"),
+                ]  # fmt: skip
+                gr.HTML(
+                    "<small>For all conversations until the program ends; config.toml keeps them.</small>"
+                    '<button type="button" class="choice" data-tool="look">Light / dark</button>'
+                )
+
+    def _conversation(self) -> None:
+        self.banner = gr.HTML(elem_id="banner", **PLAIN)
+        self.timer = gr.Timer(PROGRESS_S, active=True)
+        self.log = gr.HTML(
+            [], elem_id="chat", js_on_load="conlora.log(element, props, watch)", apply_default_css=False,
+            html_template=f'{_welcome()}<ol role="log" aria-live="off" aria-label="Conversation"></ol>',
+        )  # fmt: skip
+        with gr.Column(elem_id="composer", scale=0):
+            self.tray = gr.HTML(elem_id="tray", **PLAIN)
+            with gr.Row(elem_id="line"):
+                gr.HTML(_TOOLS, elem_id="tools", **PLAIN)
+                self.box = gr.Textbox(
+                    elem_id="box", placeholder="Ask about a picture", label="Message",
+                    show_label=False, container=False, autofocus=True, lines=1, max_lines=8, submit_btn="Send", scale=1,
+                )  # fmt: skip
+                self.task = gr.Dropdown(
+                    self.handlers.routes(),
+                    value=AUTO,
+                    label="Route",
+                    show_label=False,
+                    container=False,
+                    elem_id="route",
+                )
+        self.bridge: Any = gr.HTML(_DIALOGS, elem_id="dialogs", js_on_load=_BRIDGE, apply_default_css=False)
+
+    # -- events -------------------------------------------------------------------------------------------------------
+
+    def wire(self, page: gr.Blocks) -> None:
+        """Connect everything."""
+        handlers, bridge = self.handlers, self.bridge
+        sent = [self.message, self.log, self.desk, self.tray]
+        here = [self.desk, self.thread]
+        self._turn(self.box.submit(handlers.typed, [self.box, *here, self.task], sent, show_progress="hidden"))
+        self._turn(bridge.say(handlers.clicked, here, sent, show_progress="hidden"))
+        self._turn(bridge.example(handlers.example, here, sent, show_progress="hidden"))
+        self._turn(bridge.again(handlers.again, [self.message, *here], sent, show_progress="hidden"))
+        self.box.stop(handlers.stop, None, None, show_progress="hidden")
+        bridge.edit_message(handlers.edit, [self.message, self.thread], [self.box, self.log], show_progress="hidden")
+        for event, handler in (
+            (bridge.pictures, handlers.uploaded), (bridge.look, handlers.look), (bridge.unmark, handlers.unmark)
+        ):  # fmt: skip
+            event(handler, self.desk, [self.desk, self.tray], show_progress="hidden")
+        self._wire_list()
+        self._wire_drawer(page)
+        self._open(page.load(None, None, self.thread, js=_LAST))
+        progress = [self.banner, self.timer]
+        page.load(handlers.progress, None, progress, show_progress="hidden")
+        self.timer.tick(handlers.progress, None, progress, show_progress="hidden")
+
+    def _turn(self, event: Any) -> None:
+        """What follows once a message is taken: the turn runs, the page settles."""
+        handlers = self.handlers
+        event = event.then(handlers.busy, self.message, self.box, show_progress="hidden")
+        event = event.then(
+            handlers.answer, [self.message, self.thread], [self.log, self.thread], show_progress="hidden"
+        )
+        settled = [self.box, self.desk, self.tray]
+        self._relist(event.then(handlers.settle, [self.thread, self.desk], settled, show_progress="hidden"))
+
+    def _open(self, event: Any) -> None:
+        """What follows once another thread is chosen: it is shown."""
+        shown = [self.log, self.desk, self.tray]
+        self._relist(event.then(self.handlers.open, self.thread, shown, show_progress="hidden"))
+
+    def _relist(self, event: Any) -> None:
+        listed = [self.known, self.thread, self.search]
+        event.then(self.list.listed, listed, self.threads, js=_REMEMBER, show_progress="hidden")
+
+    def _wire_list(self) -> None:
+        bridge, conversations, listed = self.bridge, self.list, [self.known, self.thread, self.search]
+        self._open(bridge.open_thread(conversations.chosen, None, self.thread, show_progress="hidden"))
+        self._open(self.new.click(lambda: "", None, self.thread, show_progress="hidden"))
+        self._open(bridge.delete_thread(conversations.delete, self.thread, self.thread, show_progress="hidden"))
+        self._relist(bridge.rename_thread(conversations.rename, None, None, show_progress="hidden"))
+        self.search.change(conversations.listed, listed, self.threads, js=_REMEMBER, **LATEST)
+        packed = bridge.export_thread(conversations.export, None, self.parcel, show_progress="hidden")
+        packed.then(None, self.parcel, None, js=_SAVE)
+
+    def _wire_drawer(self, page: gr.Blocks) -> None:
+        bridge, panels = self.bridge, self.panels
+        for event, handler in (
+            (bridge.switch_task, panels.switch), (bridge.remove_task, panels.remove), (bridge.add_task, panels.add)
+        ):  # fmt: skip
+            changed = event(handler, None, self.tasks, show_progress="hidden")
+            changed.then(self.handlers.offered, None, self.task, show_progress="hidden")
+        page.load(panels.tasks, None, self.tasks, show_progress="hidden")
+        page.load(panels.model, None, self.model, show_progress="hidden")
+        page.load(self.handlers.offered, None, self.task, show_progress="hidden")
+        for slider in self.settings:
+            slider.release(panels.configure, self.settings, None, show_progress="hidden")
+
+
+def _welcome() -> str:
+    cards = ""
+    for number, (text, picture) in enumerate(EXAMPLES):
+        image = ""
+        if picture is not None:
+            image = f'<img alt="" src="{inline(picture)}">'
+        cards += button(f"{image}<span>{plain(text)}</span>", "example", class_="card", number=number)
+    return (
+        '<div class="welcome"><h2>Talk about a picture</h2><p>Drop, paste, choose or take one, and ask. '
+        "The adapter, the tool and the region are chosen for you.</p>"
+        f'<div class="cards" role="group" aria-label="Examples">{cards}</div></div>'
+    )

@@ -18,15 +18,18 @@ from conlora_agent.core.errors import BadInput, ConloraError, Failure
 from conlora_agent.settings import Settings
 
 if TYPE_CHECKING:
+    import gradio as gr
     import uvicorn
     from fastapi import FastAPI
 
     from apps.cli.common import OpenAgent
     from conlora_agent.agent import Agent
 
+Auth = Callable[[str, str], bool]
+
 TURNS_AT_ONCE = 8
 SHUTDOWN_S = 3
-ASSETS = Path(__file__).parents[1] / "assets"
+MAX_UPLOAD = "64mb"
 
 
 def serve(
@@ -57,50 +60,84 @@ def serve(
         )
         server = uvicorn.Server(config)
         url = address(listening)
-        threading.Thread(target=started, args=(server, agent, url, open_browser, say), daemon=True).start()
+        threading.Thread(target=started, args=(server, agent, url, preparation, open_browser, say), daemon=True).start()
         with contextlib.suppress(KeyboardInterrupt):
             server.run(sockets=[listening])
 
 
-def web_app(agent: Agent, preparation: Preparation, *, auth: Callable[[str, str], bool] | None = None) -> FastAPI:
-    """The page as an ASGI application. `auth`: whether a name and a password may log in; None asks for neither."""
-    os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
+def build_blocks(agent: Agent, preparation: Preparation | None = None, *, manage: bool = True) -> gr.Blocks:
+    """The page as a Gradio app that is not launched. `manage`: whether it may change tasks and settings for all."""
+    from apps.web.page import build_page
+
+    page = build_page(agent, preparation or Preparation(), manage=manage)
+    page.queue(default_concurrency_limit=TURNS_AT_ONCE)
+    return page
+
+
+def mount(app: FastAPI, blocks: gr.Blocks, path: str = "/", *, auth: Auth | None = None) -> None:
+    """Give the page a place in an ASGI application, its looks and its script served from here, too.
+
+    `auth`: whether a name and a password may log in; None asks for neither.
+    """
     import gradio
-    from fastapi import FastAPI
 
-    from apps.web.handlers import Handlers
-    from apps.web.page import build_page, theme
+    from apps.web.page import SCRIPT, STYLE, theme
 
-    page = build_page(Handlers(agent, preparation)).queue(default_concurrency_limit=TURNS_AT_ONCE)
-    app = FastAPI(openapi_url=None)
     gradio.mount_gradio_app(
         app,
-        page,
-        path="/",
+        blocks,
+        path=path,
         ssr_mode=False,
         footer_links=[],
         auth=auth,
-        allowed_paths=[str(ASSETS)],
+        max_file_size=MAX_UPLOAD,
         theme=theme(),
-        css_paths=Path(__file__).with_name("style.css"),
+        # Gradio rewrites what it is given as css, and loses media queries on the way.
+        head=f"<style>{_read(STYLE)}</style><script>{_read(SCRIPT)}</script>",
     )
+
+
+def _read(path: Path) -> str:
+    return path.read_text(encoding="utf-8")
+
+
+def web_app(agent: Agent, preparation: Preparation, *, auth: Auth | None = None) -> FastAPI:
+    """The page alone as an ASGI application. Behind a log-in it changes neither tasks nor settings, which all share."""
+    os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
+    from fastapi import FastAPI
+
+    app = FastAPI(openapi_url=None)
+    mount(app, build_blocks(agent, preparation, manage=auth is None), auth=auth)
     return app
 
 
-def started(server: uvicorn.Server, agent: Agent, url: str, open_browser: bool, say: Callable[[str], None]) -> None:
-    """Once the page can be opened, say so; then fit the router and load the model before the first message does.
-
-    What fails here is said again to whoever needs it.
-    """
+def started(
+    server: uvicorn.Server,
+    agent: Agent,
+    url: str,
+    preparation: Preparation,
+    open_browser: bool,
+    say: Callable[[str], None],
+) -> None:
+    """Once the page can be opened, say so; then make the agent ready before the first message does."""
     while not server.started:
         time.sleep(0.05)
     say(f"the chat is at {url} (Ctrl-C stops it)")
     if open_browser and has_display():
         webbrowser.open(url)
+    prepare(agent, preparation, say)
+
+
+def prepare(agent: Agent, preparation: Preparation, say: Callable[[str], None]) -> None:
+    """Fit the router and load the model, telling the pages how far it is. What fails is said to all of them."""
     try:
+        preparation.report("reading how people ask", 0.1)
         agent.route("hello")
+        preparation.report("loading the model", 0.5)
         agent.models.backbone()
+        preparation.report("ready", 1.0)
     except ConloraError as error:
+        preparation.fail(str(error))
         say(str(error))
 
 

@@ -1,6 +1,6 @@
 """One turn as the page sees it: a worker runs it, the page is told how far it is, and it can be stopped.
 
-Not covered here: what messages look like (messages.py).
+Not covered here: what a finished turn looks like (messages.py).
 """
 
 from __future__ import annotations
@@ -12,9 +12,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from apps.web.messages import Message, agent_says, chips, escaped, step_messages
+from apps.web.markup import markdown, plain
+from apps.web.messages import Renderer, chips
 from conlora_agent.core.errors import ConloraError, Failure
-from conlora_agent.core.types import Event, Finished, PlannedStep, StepFinished, StepStarted, Token
+from conlora_agent.core.types import Box, Event, Finished, PlannedStep, StepFinished, StepStarted, Token
 
 if TYPE_CHECKING:
     from conlora_agent.agent import Agent
@@ -26,25 +27,31 @@ POLL_S = 0.1
 
 
 class Preparation:
-    """How far the model's assembly is; told by the agent, read by every page."""
+    """How far it is with getting the model ready; told by the agent and the server, read by every page."""
 
     def __init__(self) -> None:
         self.message = ""
         self.done = 1.0
+        self.failure = ""
+        """Why the model could not be made ready."""
 
     def report(self, message: str, done: float) -> None:
-        """Note a step of the assembly."""
+        """Note how far it is; `done` is a fraction, 1 when the model is ready."""
         self.message, self.done = message, done
+
+    def fail(self, why: str) -> None:
+        """Note that the model cannot be made ready."""
+        self.done, self.failure = 1.0, why
 
     @property
     def running(self) -> bool:
-        """Whether the model is being assembled now."""
+        """Whether the model is being assembled or loaded now."""
         return self.done < 1.0
 
-    def shown(self) -> Message:
-        """The state of the assembly as a message."""
-        title = f"Preparing the model, once: {self.message} ({self.done:.0%})"
-        return agent_says("The next start takes seconds.", metadata={"title": title, "status": "pending"})
+    @property
+    def title(self) -> str:
+        """The state in words."""
+        return f"Getting the model ready: {self.message} ({self.done:.0%})"
 
 
 @dataclass
@@ -52,11 +59,13 @@ class Turn:
     """A turn under way in a worker. Iterate to see it grow; `error`, `thread`, `stopped_early` tell how it ended."""
 
     agent: Agent
-    text: str
-    image: bytes | None
-    thread: str | None
-    task: str | None
+    renderer: Renderer
     preparation: Preparation
+    text: str
+    image: bytes | None = None
+    thread: str | None = None
+    task: str | None = None
+    region: Box | None = None
     error: ConloraError | None = None
     stopped_early: bool = False
     worker: threading.Thread | None = None
@@ -64,12 +73,12 @@ class Turn:
     _stopped: threading.Event = field(default_factory=threading.Event)
     _events: queue.SimpleQueue[Event | BaseException | None] = field(default_factory=queue.SimpleQueue)
 
-    def __iter__(self) -> Iterator[list[Message]]:
-        """The agent's messages so far, each time they changed. Leaving the loop stops the turn and rolls it back."""
-        progress = Progress(self.agent)
+    def __iter__(self) -> Iterator[str]:
+        """The agent's side so far as HTML, each time it changed. Leaving the loop stops the turn and rolls it back."""
+        progress = Progress(self.renderer)
         self.worker = threading.Thread(target=self._work, name="turn", daemon=True)
         self.worker.start()
-        yield progress.messages()
+        yield progress.html()
         try:
             while not self._stopped.is_set():
                 events = self._waiting()
@@ -84,9 +93,9 @@ class Turn:
                     else:
                         progress.take(event)
                 if self.preparation.running:
-                    yield [*progress.messages(), self.preparation.shown()]
+                    yield progress.html(self.preparation.title)
                 elif events:
-                    yield progress.messages()
+                    yield progress.html()
         finally:
             self._stopped.set()
 
@@ -114,7 +123,9 @@ class Turn:
     def _work(self) -> None:
         events = None
         try:
-            events = self.agent.stream(self.text, image=self.image, thread=self.thread, task=self.task)
+            events = self.agent.stream(
+                self.text, image=self.image, thread=self.thread, task=self.task, region=self.region
+            )
             for event in events:
                 if self._stopped.is_set():
                     break
@@ -131,9 +142,9 @@ class Turn:
 class Progress:
     """The agent's side of a turn while it runs: finished steps, the running one, and the words so far."""
 
-    def __init__(self, agent: Agent) -> None:
-        self._agent = agent
-        self._finished: list[Message] = []
+    def __init__(self, renderer: Renderer) -> None:
+        self._renderer = renderer
+        self._finished: list[str] = []
         self._running: PlannedStep | None = None
         self._said: list[str] = []
         self._words = ""
@@ -145,12 +156,13 @@ class Progress:
         elif isinstance(event, Token):
             self._words += event.text
         elif isinstance(event, StepFinished):
-            self._finished += step_messages(self._agent, event.step)
+            self._finished.append(self._renderer.step(event.step))
             self._said.append(event.step.text)
             self._running, self._words = None, ""
 
-    def messages(self) -> list[Message]:
-        """What to show now; three dots as long as there is nothing to read."""
-        running = [] if self._running is None else [agent_says(chips(self._running))]
+    def html(self, note: str = "") -> str:
+        """What to show now; three dots as long as there is nothing to read. `note`: what is waited for."""
+        running = f'<p class="running">{chips(self._running)}</p>' if self._running is not None else ""
         words = "\n".join(part for part in (*self._said, self._words) if part)
-        return [*self._finished, *running, agent_says(escaped(words) if words else '<span class="dots">…</span>')]
+        answer = markdown(words) if words else f'<p class="dots">{plain(note or "…")}</p>'
+        return f'<div class="done">{"".join(self._finished)}{running}<div class="answer">{answer}</div></div>'
