@@ -45,7 +45,8 @@ def desk_of(agent: Agent, thread: str | None, before: Desk | None = None) -> Des
     except ConloraError:
         turns = ()
     pictures = dict.fromkeys((*before.pictures, *(turn.image for turn in turns if turn.image is not None)))
-    return Desk(pictures=tuple(pictures), current=before.current or current_picture(agent, thread))
+    current = before.current or current_picture(agent, thread)
+    return Desk(pictures=tuple(pictures), current=current, region=before.region)
 
 
 def current_picture(agent: Agent, thread: str | None) -> str | None:

@@ -32,6 +32,11 @@ if TYPE_CHECKING:
     from conlora_agent.core.types import TurnRecord
 
 AUTO = "auto"
+BUSY = gr.update(submit_btn=False, stop_btn="Stop")
+READY = gr.update(submit_btn="Send", stop_btn=False)
+"""What the message box offers."""
+EMPTY = {"value": ""}
+NOTHING_SENT = (None, gr.skip(), gr.skip(), gr.skip(), gr.skip())
 DESCRIBE = "Describe this picture."
 """What a picture sent without a word asks for; shown as the user's message."""
 EXAMPLES: tuple[tuple[str, Path | None], ...] = (
@@ -62,15 +67,15 @@ class Handlers:
         self.preparation = preparation
         self._running: dict[str, Turn] = {}
 
-    # -- what is sent: each gives the message, the log with it, the tray without its region ----------------------------
+    # -- what is sent: each gives the message, the log with it, the desk and tray without the region, the box ----------
 
     def typed(self, text: str, desk: Desk, thread: str, task: str) -> tuple[Any, ...]:
         """What the user typed; a picture without a word is to be described."""
         text = text.strip()
         new = desk.current is not None and desk.current != current_picture(self.agent, thread)
         if not text and not new:
-            return None, gr.skip(), gr.skip(), gr.skip()
-        return self._sent(self._message(text or DESCRIBE, desk, thread, task), desk, thread)
+            return NOTHING_SENT
+        return (*self._sent(self._message(text or DESCRIBE, desk, thread, task), desk, thread)[:-1], BUSY | EMPTY)
 
     def clicked(self, desk: Desk, thread: str, event: gr.EventData) -> tuple[Any, ...]:
         """A choice or a question that was clicked."""
@@ -93,7 +98,7 @@ class Handlers:
             gr.Warning(str(error))
             message = None
         if message is None:
-            return None, gr.skip(), gr.skip(), gr.skip()
+            return NOTHING_SENT
         return self._sent(message, desk, thread)
 
     def _message(self, text: str, desk: Desk, thread: str, task: str) -> Message:
@@ -121,7 +126,7 @@ class Handlers:
     def _sent(self, message: Message, desk: Desk, thread: str) -> tuple[Any, ...]:
         shown = [*self.renderer.thread(thread), self._said(message)]
         kept = desk.unmarked()
-        return message, shown, kept, tray(kept, self.figures)
+        return message, shown, kept, tray(kept, self.figures), BUSY
 
     def _said(self, message: Message) -> str:
         return self.renderer.said(message.text, message.image, message.region)
@@ -161,19 +166,11 @@ class Handlers:
     def settle(self, thread: str, desk: Desk) -> tuple[Any, Desk, str]:
         """After a turn: the box takes the next message, the desk is as the thread left it."""
         after = desk_of(self.agent, thread, before=desk)
-        return self.ready(), after, tray(after, self.figures)
+        return READY, after, tray(after, self.figures)
 
     def edit(self, message: Message | None, thread: str) -> tuple[Any, list[str]]:
         """The words of a turn that gave no answer, back in the box."""
         return message.text if message else gr.skip(), self.renderer.thread(thread)
-
-    def busy(self, message: Message | None) -> Any:
-        """The box offers to stop, once there is a message to answer."""
-        return gr.skip() if message is None else gr.update(value="", submit_btn=False, stop_btn="Stop")
-
-    def ready(self) -> Any:
-        """The box takes the next message."""
-        return gr.update(submit_btn="Send", stop_btn=False)
 
     # -- pictures -----------------------------------------------------------------------------------------------------
 

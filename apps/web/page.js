@@ -198,7 +198,10 @@ window.conlora = (() => {
     }
     if (!figure || event.target !== figure) return;
     const box = figure.box || [0.35, 0.35, 0.65, 0.65];
-    if (event.key === "Enter" && figure.box) mark(figure, box);
+    if (event.key === "Enter" && figure.box) {
+      event.preventDefault(); // the message box gets the focus, and is not to get the key
+      mark(figure, box);
+    }
     const step = steps[event.key]?.map((by) => by * 0.02);
     if (!step) return;
     event.preventDefault();
@@ -232,6 +235,11 @@ window.conlora = (() => {
     };
     watch("value", draw);
     draw();
+  }
+
+  /* A switch that was clicked keeps its state whatever the HTML says; it is to show what the server has. */
+  function switches(element, watch) {
+    watch("value", () => element.querySelectorAll("input").forEach((one) => { one.checked = one.hasAttribute("checked"); }));
   }
 
   function announce(item) {
@@ -273,7 +281,7 @@ window.conlora = (() => {
   const look = (chosen) => store(localStorage, "look", chosen);
 
   return {
-    start, log,
+    start, log, switches,
     /* The thread of this tab and the browser's threads, the newest first; read at each event, so that tabs add to one. */
     remember(thread) {
       const ids = JSON.parse(store(localStorage, "threads") || "[]").filter((id) => id !== thread);

@@ -25,7 +25,9 @@ STYLE = Path(__file__).with_name("style.css")
 SCRIPT = Path(__file__).with_name("page.js")
 PLAIN: dict[str, Any] = {"js_on_load": None, "apply_default_css": False}
 """HTML without a script and with our own looks only."""
+EACH: dict[str, Any] = {"trigger_mode": "multiple", "show_progress": "hidden"}
 LATEST: dict[str, Any] = {"trigger_mode": "always_last", "show_progress": "hidden"}
+"""Every click counts, however fast one follows another; or the last one does."""
 PROGRESS_S = 0.7
 """How often the page asks how far it is with the model, while it is under way."""
 
@@ -110,7 +112,9 @@ class Page:
         settings = agent.settings
         with gr.Sidebar(open=False, width=330, position="right", elem_id="drawer"):
             gr.HTML("<h2>Tasks</h2>")
-            self.tasks = gr.HTML(elem_id="tasks", **PLAIN)
+            self.tasks = gr.HTML(
+                elem_id="tasks", js_on_load="conlora.switches(element, watch)", apply_default_css=False
+            )
             if manage:
                 gr.HTML('<button type="button" class="choice" data-tool="folder">Add a task from a folder …</button>')
             with gr.Accordion("Model and router", open=False, elem_id="settings"):
@@ -157,7 +161,7 @@ class Page:
     def wire(self, page: gr.Blocks) -> None:
         """Connect everything."""
         handlers, bridge = self.handlers, self.bridge
-        sent = [self.message, self.log, self.desk, self.tray]
+        sent = [self.message, self.log, self.desk, self.tray, self.box]
         here = [self.desk, self.thread]
         self._turn(self.box.submit(handlers.typed, [self.box, *here, self.task], sent, show_progress="hidden"))
         self._turn(bridge.say(handlers.clicked, here, sent, show_progress="hidden"))
@@ -168,7 +172,7 @@ class Page:
         for event, handler in (
             (bridge.pictures, handlers.uploaded), (bridge.look, handlers.look), (bridge.unmark, handlers.unmark)
         ):  # fmt: skip
-            event(handler, self.desk, [self.desk, self.tray], show_progress="hidden")
+            event(handler, self.desk, [self.desk, self.tray], **EACH)
         self._wire_list()
         self._wire_drawer(page)
         self._open(page.load(None, None, self.thread, js=_LAST))
@@ -179,10 +183,8 @@ class Page:
     def _turn(self, event: Any) -> None:
         """What follows once a message is taken: the turn runs, the page settles."""
         handlers = self.handlers
-        event = event.then(handlers.busy, self.message, self.box, show_progress="hidden")
-        event = event.then(
-            handlers.answer, [self.message, self.thread], [self.log, self.thread], show_progress="hidden"
-        )
+        run = [self.message, self.thread]
+        event = event.then(handlers.answer, run, [self.log, self.thread], show_progress="hidden")
         settled = [self.box, self.desk, self.tray]
         self._relist(event.then(handlers.settle, [self.thread, self.desk], settled, show_progress="hidden"))
 
@@ -210,7 +212,7 @@ class Page:
         for event, handler in (
             (bridge.switch_task, panels.switch), (bridge.remove_task, panels.remove), (bridge.add_task, panels.add)
         ):  # fmt: skip
-            changed = event(handler, None, self.tasks, show_progress="hidden")
+            changed = event(handler, None, self.tasks, **EACH)
             changed.then(self.handlers.offered, None, self.task, show_progress="hidden")
         page.load(panels.tasks, None, self.tasks, show_progress="hidden")
         page.load(panels.model, None, self.model, show_progress="hidden")
