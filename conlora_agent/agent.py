@@ -274,8 +274,22 @@ def _default_tools(settings: Settings, pictures: PictureStore) -> ToolRegistry:
         allowed_origins=settings.allowed_origins,
         pictures=pictures,
     )
+    _add_own_tools(registry, settings)
     _add_mcp_tools(registry, settings)
     return registry
+
+
+def _add_own_tools(registry: ToolRegistry, settings: Settings) -> None:
+    """The operations of services that the user added. One whose name was taken since is left out, and said."""
+    from tools.openapi import load_operations
+
+    found, silent = load_operations(settings.home / TOOLS, settings.client())
+    registry.silent |= silent
+    for tool in found:
+        if tool.name in registry.names():
+            registry.silent[f"{tool.name}.json"] = f"another tool is called {tool.name!r} too; add it by another name"
+        else:
+            registry.add(tool)
 
 
 def _add_mcp_tools(registry: ToolRegistry, settings: Settings) -> None:
@@ -287,9 +301,13 @@ def _add_mcp_tools(registry: ToolRegistry, settings: Settings) -> None:
 
     servers = McpServers(read_servers(config))
     registry.on_close(servers.close)
-    found, registry.silent = servers.tools(settings.home / TOOLS)
+    found, silent = servers.tools(settings.home / TOOLS)
+    registry.silent |= silent
     for tool in found:
-        registry.add(tool)
+        if tool.name in registry.names():
+            registry.silent[tool.name] = f"two tools are called {tool.name!r}; rename the server in {config.name}"
+        else:
+            registry.add(tool)
 
 
 def _default_tasks(settings: Settings, tools: ToolRegistry) -> TaskRegistry:

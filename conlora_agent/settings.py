@@ -12,13 +12,16 @@ import os
 import tomllib
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, TypeVar
 
 import platformdirs
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
 
 from conlora_agent.core.errors import SettingsError
 from tools.providers import Providers
+
+if TYPE_CHECKING:
+    from tools.http import HttpClient
 
 PREFIX = "CONLORA_"
 FILE = "config.toml"
@@ -107,6 +110,12 @@ class Settings(BaseModel):
         variables = _from_environment(os.environ if environ is None else environ, cls.model_fields)
         base = _validated(cls, {k: v for k, v in {**variables, **given}.items() if k == "home"})
         return _validated(cls, {**_from_file(base.home / FILE, cls.model_fields), **variables, **given})
+
+    def client(self) -> HttpClient:
+        """A client for addresses that users name: public ones, and the origins allowed."""
+        from tools.http import HttpClient
+
+        return HttpClient(timeout_s=self.http_timeout_s, offline=self.offline, trusted=self.allowed_origins)
 
     def providers(self) -> Providers:
         """Where the tools get their answers."""

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from apps.cli.common import JsonOption, load_settings, terminal_of
 from apps.render import compact, printable, table
-from conlora_agent.core.errors import BadInput, ToolError
+from conlora_agent.core.errors import BadInput, ToolError, UnknownName
 
 if TYPE_CHECKING:
     from tools.base import Tool
@@ -63,6 +64,53 @@ def call(
     terminal.emit(value, as_json, [f"{tool.name} {compact(arguments)}", printable(result.text), *source])
 
 
+@app.command("add")
+def add(
+    ctx: typer.Context,
+    openapi: Annotated[str, typer.Option("--openapi", metavar="FILE|URL", help="OpenAPI 3 document, JSON or YAML.")],
+    operation: Annotated[str, typer.Option("--operation", metavar="ID", help="operationId, or such as 'GET /pets'.")],
+    name: Annotated[
+        str, typer.Option("--name", metavar="NAME", help="Name of the tool; default: the operation's.")
+    ] = "",
+    example: Annotated[
+        list[str] | None, typer.Option("--example", metavar="TEXT", help="How people ask for it; repeat.")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Turn an operation of a web service into a tool."""
+    from conlora_agent.agent import TOOLS
+    from tools.openapi import read_operation, save_operation
+
+    terminal, settings = terminal_of(ctx), load_settings()
+    is_web = openapi.startswith(("http://", "https://"))
+    spec = settings.client().get(openapi).content.decode("utf-8", "replace") if is_web else _read(Path(openapi))
+    found = read_operation(spec, openapi, operation, name=name, examples=tuple(example or ()))
+    with terminal.agent(settings) as agent:
+        taken = [*agent.tools.names(), *agent.tasks.names()]
+    if found.name in taken:
+        raise BadInput(f"{found.name!r} is taken already", "choose another with --name")
+    path = save_operation(found, settings.home / TOOLS)
+    value = {"name": found.name, "title": found.title, "arguments": found.parameters, "file": str(path)}
+    terminal.emit(value, as_json, [f"added {found.name}: {printable(found.title)}", "from now on: conlora tools list"])
+
+
+@app.command("remove")
+def remove(
+    ctx: typer.Context,
+    name: Annotated[str, typer.Argument(metavar="NAME", help="A tool that was added.")],
+    as_json: JsonOption = False,
+) -> None:
+    """Remove a tool that was added."""
+    from conlora_agent.agent import TOOLS
+
+    folder = load_settings().home / TOOLS
+    added = {path.stem: path for path in folder.glob("*.json")} if folder.is_dir() else {}
+    if name not in added:
+        raise UnknownName.among("added tool", name, added)
+    added[name].unlink()
+    terminal_of(ctx).emit({"removed": name}, as_json, [f"removed {name}"])
+
+
 @app.command("check")
 def check(
     ctx: typer.Context,
@@ -98,6 +146,13 @@ def read_arguments(tool: Tool[Any], words: list[str]) -> dict[str, Any]:
     if all(sign and key in tool.args_model.model_fields for key, sign, _ in pairs):
         return {key: _value(value) for key, _, value in pairs}
     return tool.arguments(text, ToolContext())
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadInput(f"cannot read {path} ({error})", "give an OpenAPI document or its address") from error
 
 
 def _object(text: str) -> dict[str, Any]:
