@@ -16,9 +16,21 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from conlora_agent.core.errors import UnknownName
-from conlora_agent.core.protocols import Backbone, Router
-from conlora_agent.core.types import CHAT, CLARIFY, Box, Event, Finished, Focus, Plan, Route, RouteQuery, TurnResult
+from conlora_agent.core.errors import BadInput, UnknownName
+from conlora_agent.core.protocols import Backbone, Explains, Router
+from conlora_agent.core.types import (
+    CHAT,
+    CLARIFY,
+    Box,
+    Event,
+    Explanation,
+    Finished,
+    Focus,
+    Plan,
+    Route,
+    RouteQuery,
+    TurnResult,
+)
 from conlora_agent.ingest import clean_region, clean_text
 from conlora_agent.memory.database import Database
 from conlora_agent.memory.decoding import read_picture_file
@@ -153,17 +165,33 @@ class Agent:
         thread: str | None = None,
     ) -> Plan:
         """What the router makes of a message, without a turn. With `thread`, its state is added to what is given."""
+        return self._ready_router().plan(self._query(text, has_image, previous, thread))
+
+    def explain(
+        self,
+        text: str,
+        *,
+        has_image: bool = False,
+        previous: Sequence[str] = (),
+        thread: str | None = None,
+    ) -> Explanation:
+        """Why a message takes its route; arguments as for `route`. Raises BadInput for a router that cannot say."""
+        router = self._ready_router()
+        if not isinstance(router, Explains):
+            raise BadInput(f"the router {self.settings.router!r} does not explain itself", "use 'embedding'")
+        return router.explain(self._query(text, has_image, previous, thread))
+
+    def _query(self, text: str, has_image: bool, previous: Sequence[str], thread: str | None) -> RouteQuery:
         from conlora_agent.prompts import previous_routes
 
         state = self.state(thread) if thread is not None else {}
         focus = Focus.model_validate(state["focus"]) if state.get("focus") else Focus()
-        query = RouteQuery(
+        return RouteQuery(
             text=clean_text(text, max_chars=self.settings.max_text_chars),
             has_image=has_image or focus.picture is not None,
             previous=(*previous_routes(state.get("window", [])), *previous),
             focus=focus.kinds,
         )
-        return self._ready_router().plan(query)
 
     def state(self, thread: str) -> dict[str, Any]:
         """What a thread keeps between turns: `window`, `summary`, `focus`, `pending`; empty for a new thread."""

@@ -25,11 +25,17 @@ LEAST_MARGIN = 0.05
 
 @dataclass(frozen=True)
 class Calibration:
-    """`temperature` divides logits. Ask back below `confidence`, or when the first two routes are within `margin`."""
+    """`temperature` divides logits. Ask back below `confidence`, or when the first two routes are within `margin`.
+
+    Expected errors: `wrong`, the share of what is taken on that goes to a wrong route; `asked`, the share of what a
+    route serves that is asked back about.
+    """
 
     temperature: float = 1.0
     confidence: float = LEAST_CONFIDENCE
     margin: float = LEAST_MARGIN
+    wrong: float = 0.0
+    asked: float = 0.0
 
     def probabilities(self, logits: Array) -> Array:
         """Calibrated probabilities (turns, routes)."""
@@ -57,6 +63,18 @@ def fit_thresholds(probabilities: Array, labels: NDArray[np.intp], clarify: int 
             if gain > best + 1e-12:
                 best, chosen = gain, (float(confidence), float(margin))
     return chosen
+
+
+def expected_errors(
+    probabilities: Array, labels: NDArray[np.intp], clarify: int | None, confidence: float, margin: float
+) -> tuple[float, float]:
+    """`wrong` and `asked` of Calibration, on probabilities (turns, routes) of turns that the judge has not seen."""
+    order = np.sort(probabilities, axis=1)
+    predicted, clear = probabilities.argmax(1), labels != clarify
+    asks = (order[:, -1] < confidence) | (order[:, -1] - order[:, -2] < margin) | (predicted == clarify)
+    taken = ~asks
+    wrong = float((predicted != labels)[taken].mean()) if taken.any() else 0.0
+    return wrong, float(asks[clear].mean()) if clear.any() else 0.0
 
 
 def fold_of(message: str) -> int:

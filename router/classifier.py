@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from conlora_agent.core.types import CLARIFY, Route, RouteQuery
-from router.calibration import FOLDS, Calibration, fit_temperature, fit_thresholds, fold_of
+from router.calibration import FOLDS, Calibration, expected_errors, fit_temperature, fit_thresholds, fold_of
 from router.encoder import Vectors
 from router.features import Array, Features, RouteTable, features
 from router.head import LinearHead, fit_head
@@ -131,6 +131,16 @@ def fit_classifier(routes: Sequence[Route], turns: Sequence[TrainingTurn], encod
     return CrossFitted(final, tuple(replace(c, calibration=calibration) for c in without), encode)
 
 
+def refit(known: Classifier, routes: Sequence[Route], turns: Sequence[TrainingTurn], encode: Encode) -> Classifier:
+    """Fit only the head, for other routes or examples; projection and calibration stay those of `known`."""
+    table = RouteTable(tuple(r.name for r in routes), tuple(r.needs_image for r in routes))
+    x = features([t.query for t in turns], encode([t.query.text for t in turns]), table)
+    x = replace(x, texts=known.projection(x.texts))
+    labels = np.array([table.index(t.route) for t in turns], dtype=np.intp)
+    head = fit_head(x, labels, len(routes), turn_weights(turns))
+    return replace(known, table=table, head=head, middles=_middles(x, labels, len(routes)))
+
+
 def fit_unchecked(routes: Sequence[Route], turns: Sequence[TrainingTurn], encode: Encode) -> Classifier:
     """Fit without calibration: for validation data to follow, see Classifier.checked."""
     return _material(routes, turns, encode).fit(np.arange(len(turns)))
@@ -213,5 +223,7 @@ def _middles(x: Features, labels: Labels, routes: int) -> Array:
 def _calibrate(logits: Array, labels: Labels, table: RouteTable) -> Calibration:
     temperature = fit_temperature(logits, labels)
     clarify = table.index(CLARIFY) if CLARIFY in table else None
-    confidence, margin = fit_thresholds(Calibration(temperature).probabilities(logits), labels, clarify)
-    return Calibration(temperature, confidence, margin)
+    probabilities = Calibration(temperature).probabilities(logits)
+    confidence, margin = fit_thresholds(probabilities, labels, clarify)
+    wrong, asked = expected_errors(probabilities, labels, clarify, confidence, margin)
+    return Calibration(temperature, confidence, margin, wrong, asked)

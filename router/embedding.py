@@ -13,13 +13,18 @@ from pathlib import Path
 
 import numpy as np
 
-from conlora_agent.core.types import CLARIFY, Candidate, Plan, PlannedStep, Route, RouteQuery
-from router.builtin import followups, plan_examples
+from conlora_agent.core.types import CLARIFY, Candidate, Explanation, Plan, PlannedStep, Route, RouteQuery
+from router.builtin import FollowUp, followups, plan_examples
+from router.classifier import Encode
 from router.encoder import Encoder, shared_encoder
+from router.explain import explain
 from router.features import Array
-from router.fitting import Fitted, fit
+from router.fitting import Fitted, fit, refit
 from router.planning import MAX_PARTS, Part, PartStep, Planner, borders, stretches
 from router.store import FittedStore, KnownVectors, digest
+
+NEARLY_THE_SAME = 0.25
+"""The share of routes that may come or go while calibration and planner stay as they are."""
 
 
 class EmbeddingRouter:
@@ -55,6 +60,15 @@ class EmbeddingRouter:
         steps = decider.several(query) or (decider.step(query, whole),)
         return Plan(steps=steps, candidates=decider.candidates(whole), ms=(time.perf_counter() - began) * 1000)
 
+    def explain(self, query: RouteQuery) -> Explanation:
+        """Why the message as a whole takes its route."""
+        decider = self._fitted()
+        assert self._encoder is not None
+        with self._lock:
+            if self._vectors is None:
+                self._vectors = KnownVectors(self._encoder, self._store.folder)
+        return decider.explain(query, followups(), self._vectors.encode)
+
     def refit(self, routes: Sequence[Route]) -> None:
         """Take this set of routes from now on; the fit itself happens on the next plan."""
         with self._lock:
@@ -71,15 +85,27 @@ class EmbeddingRouter:
             return self._decider
 
     def _load_or_fit(self, encoder: Encoder) -> Fitted:
-        rows = (*self._routes, *followups(), *plan_examples())
-        key = digest(encoder.name, _source(), *(row.model_dump_json() for row in rows))
+        rows = [row.model_dump_json() for row in (*followups(), *plan_examples())]
+        base_key = digest(encoder.name, _source(), *rows)
+        key = digest(base_key, *(route.model_dump_json() for route in self._routes))
         if (stored := self._store.read(key)) is not None:
             return Fitted.restore(*stored)
         if self._vectors is None:
             self._vectors = KnownVectors(encoder, self._store.folder)
-        fitted = fit(self._routes, followups(), plan_examples(), self._vectors.encode)
+        fitted = self._fit(base_key, self._vectors)
         self._vectors.keep()
         self._store.write(key, fitted.arrays(), fitted.settings())
+        return fitted
+
+    def _fit(self, base_key: str, vectors: KnownVectors) -> Fitted:
+        """Everything anew, or only the head where the last full fit was for nearly the same routes."""
+        names = {route.name for route in self._routes}
+        if (stored := self._store.read(f"base-{base_key}")) is not None:
+            base = Fitted.restore(*stored)
+            if len(names.symmetric_difference(base.classifier.table.names)) <= len(names) * NEARLY_THE_SAME:
+                return refit(base, self._routes, followups(), plan_examples(), vectors.encode)
+        fitted = fit(self._routes, followups(), plan_examples(), vectors.encode)
+        self._store.write(f"base-{base_key}", fitted.arrays(), fitted.settings())
         return fitted
 
 
@@ -118,6 +144,11 @@ class Decider:
             confidence = float(p @ np.array(self._table.needs_image))
             return PlannedStep(route=CLARIFY, kind="clarify", confidence=confidence, request=query.text)
         return PlannedStep(route=route.name, kind=route.kind, confidence=float(p.max()), request=query.text)
+
+    def explain(self, query: RouteQuery, rows: Sequence[FollowUp], encode: Encode) -> Explanation:
+        """Take the decision on the whole message apart; `rows` and the routes' examples are what is near it."""
+        vector, routes = self._encoder.encode([query.text])[0], list(self._routes.values())
+        return explain(query, vector, self._classifier, routes, rows, encode, self._threshold)
 
     def several(self, query: RouteQuery) -> tuple[PlannedStep, ...]:
         """The steps of a message with several requests; none when it is one request, or a part of it is unclear."""

@@ -12,6 +12,7 @@ from conlora_agent.core.types import Route
 from router.builtin import FollowUp, PlanExample
 from router.calibration import Calibration
 from router.classifier import Classifier, Encode, fit_classifier
+from router.classifier import refit as refit_head
 from router.features import RouteTable
 from router.head import LinearHead
 from router.plan_training import fit_planner, messages
@@ -60,6 +61,14 @@ def fit(routes: Sequence[Route], followups: Sequence[FollowUp], plans: Sequence[
     known = messages(routes, plans)
     crossed = fit_classifier(routes, training_turns(routes, followups, plans), encode)
     return Fitted(crossed.final, fit_planner(known, routes, crossed.final.table, encode, crossed.judge))
+
+
+def refit(
+    known: Fitted, routes: Sequence[Route], followups: Sequence[FollowUp], plans: Sequence[PlanExample], encode: Encode
+) -> Fitted:
+    """The fit for a set of routes that differs a little from that of `known`: only the classifier's head is new."""
+    turns = training_turns(routes, followups, plans)
+    return Fitted(refit_head(known.classifier, routes, turns, encode), known.planner)
 
 
 def _two_columns(weights: NDArray[Any]) -> LinearHead:

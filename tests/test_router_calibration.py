@@ -3,7 +3,15 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from router.calibration import FOLDS, LEAST_MARGIN, Calibration, fit_temperature, fit_thresholds, fold_of
+from router.calibration import (
+    FOLDS,
+    LEAST_MARGIN,
+    Calibration,
+    expected_errors,
+    fit_temperature,
+    fit_thresholds,
+    fold_of,
+)
 from router.head import softmax
 
 
@@ -34,3 +42,10 @@ def test_threshold_asks_back_where_answers_are_mostly_wrong() -> None:
 def test_folds_are_stable_and_all_used() -> None:
     assert fold_of("read it") == fold_of("read it")
     assert {fold_of(f"message {number}") for number in range(100)} == set(range(FOLDS))
+
+
+def test_expected_errors_count_what_is_taken_on_and_what_is_asked_about() -> None:
+    sure, unsure = [0.1, 0.9, 0.0], [0.0, 0.45, 0.55]
+    probabilities = np.array([sure] * 8 + [unsure] * 2)
+    labels = np.array([1] * 6 + [2] * 2 + [1, 0])
+    assert expected_errors(probabilities, labels, 0, 0.6, 0.05) == pytest.approx((2 / 8, 1 / 9))

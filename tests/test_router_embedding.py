@@ -148,3 +148,27 @@ def test_threads_share_one_router(router: EmbeddingRouter) -> None:
     for thread in threads:
         thread.join()
     assert [found[number] for number in range(len(texts))] == [["ocr"], ["grounding"], ["calculator"], ["chat"]] * 3
+
+
+def test_a_changed_set_of_routes_refits_only_the_head(
+    routes: list[Route], shared_cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    router = EmbeddingRouter(routes, cache_dir=shared_cache)
+    router.plan(RouteQuery(text="hello"))
+    monkeypatch.setattr("router.embedding.fit", None)
+    other = make_route(
+        "dream", "tool", *(f"what does my dream about {thing} mean?" for thing in ("rain", "fish", "dad"))
+    )
+    router.refit([*routes, other])
+    assert ask(router, "what does my dream about snakes mean?", has_image=False) == ["dream"]
+    assert ask(router, "what time is it in Tokyo?", has_image=False) == ["clock"]
+
+
+def test_an_explanation_names_neighbours_influences_and_expected_errors(router: EmbeddingRouter) -> None:
+    why = router.explain(RouteQuery(text="and the red one?", has_image=True, previous=("grounding",)))
+    assert why.route == "grounding"
+    assert len(why.nearest) == 5
+    assert why.nearest[0].similarity == pytest.approx(1.0, abs=0.01)
+    assert any("turn before" in influence.what for influence in why.influences)
+    assert "I ask back below" in why.trust
+    assert "wrong route" in why.trust

@@ -12,13 +12,14 @@ import pytest
 
 from conlora_agent.core.errors import DataError
 from conlora_agent.core.types import Example
+from evals.dialogues import load_dialogues
 from evals.router import load_rows
 from router import builtin_routes
 from router.builtin import FollowUp, followups, plan_examples, read_rows
 from router.planning import borders
 from tests.router_routes import all_routes
 
-HELD_OUT = Path(__file__).parents[1] / "evals" / "data" / "router_heldout.jsonl"
+DATA = Path(__file__).parents[1] / "evals" / "data"
 SAME_WORDS = 0.85
 """Two texts sharing more than this part of their words, in order, count as one phrasing."""
 
@@ -65,11 +66,18 @@ def test_no_held_out_phrasing_is_an_example(tmp_path: Path) -> None:
         for gram in counts:
             sharing[gram].add(text)
     leaks = []
-    for row in load_rows(HELD_OUT):
-        here = _grams(row.text)
+    for held_out in held_out_texts():
+        here = _grams(held_out)
         near = set[str]().union(*(sharing[gram] for gram in here))
-        leaks += [(row.text, text) for text in near if _overlap(here, grams[text]) > SAME_WORDS]
+        leaks += [(held_out, text) for text in near if _overlap(here, grams[text]) > SAME_WORDS]
     assert leaks == []
+
+
+def held_out_texts() -> list[str]:
+    """Every text that the router is tested on. Follow-ups of three words or fewer leave no other way to say them."""
+    turns = [turn.text for dialogue in load_dialogues(DATA / "dialogues.jsonl") for turn in dialogue.turns]
+    rows = [row.text for name in ("router_heldout", "plans") for row in load_rows(DATA / f"{name}.jsonl")]
+    return [*rows, *(text for text in dict.fromkeys(turns) if len(text.split()) > 3)]
 
 
 @pytest.mark.parametrize(

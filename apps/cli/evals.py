@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 app = typer.Typer(help="Measure the router and the tasks on labelled data.")
 app.command("router")(router_evals.router)
+app.command("dialogues")(router_evals.dialogues)
+app.command("plans")(router_evals.plans)
 app.command("clinc150")(router_evals.clinc150)
 app.command("intents")(router_evals.intents)
 DirOption = Annotated[

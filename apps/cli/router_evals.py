@@ -1,4 +1,4 @@
-"""`conlora eval router|clinc150|intents`: how well messages are routed, through the very code that serves users."""
+"""`conlora eval router|dialogues|plans|clinc150|intents`: how well messages are routed, by the code that serves."""
 
 from __future__ import annotations
 
@@ -18,6 +18,11 @@ if TYPE_CHECKING:
 
 HELD_OUT = Path(__file__).parents[2] / "evals" / "data"
 SHOWN_MISSES = 30
+FileOption = Annotated[Path | None, typer.Option("--data", metavar="FILE", help="JSONL rows; default: ours.")]
+FloorOption = Annotated[
+    float | None,
+    typer.Option("--fail-under", metavar="X", min=0.0, max=1.0, help="Exit with 1 when fewer are right."),
+]
 ShotsOption = Annotated[
     int | None, typer.Option("--shots", metavar="K", min=1, help="Training sentences per intent; default: all.")
 ]
@@ -26,13 +31,7 @@ SeedsOption = Annotated[
 ]
 
 
-def router(
-    ctx: typer.Context,
-    data: Annotated[
-        Path | None, typer.Option("--data", metavar="FILE", help="JSONL rows of turns; default: ours.")
-    ] = None,
-    as_json: JsonOption = False,
-) -> None:
+def router(ctx: typer.Context, data: FileOption = None, as_json: JsonOption = False, floor: FloorOption = None) -> None:
     """Measure which share of turns takes the right steps, how honest confidences are, and the time it takes."""
     from evals.router import evaluate_router, load_rows
 
@@ -41,8 +40,41 @@ def router(
     rows = load_rows(data or HELD_OUT / "router_heldout.jsonl")
     with terminal.agent(settings) as agent:
         report = evaluate_router(rows, ServedRouter(agent, agent.routes())).model_dump(mode="json")
+    finish(terminal, report, report["accuracy"], as_json, floor)
+
+
+def dialogues(
+    ctx: typer.Context, data: FileOption = None, as_json: JsonOption = False, floor: FloorOption = None
+) -> None:
+    """Play scripted dialogues: which share of turns, of follow-ups and of whole dialogues is routed rightly."""
+    from evals.dialogues import evaluate_dialogues, load_dialogues
+
+    terminal = terminal_of(ctx)
+    played = load_dialogues(data or HELD_OUT / "dialogues.jsonl")
+    with terminal.agent(load_settings()) as agent:
+        report = evaluate_dialogues(played, ServedRouter(agent, agent.routes())).model_dump(mode="json")
+    finish(terminal, report, report["accuracy"], as_json, floor)
+
+
+def plans(ctx: typer.Context, data: FileOption = None, as_json: JsonOption = False, floor: FloorOption = None) -> None:
+    """Plan messages of several requests: which share of the lists of steps is right, and what is split for nothing."""
+    from evals.dialogues import evaluate_plans
+    from evals.router import load_rows
+
+    terminal = terminal_of(ctx)
+    rows = load_rows(data or HELD_OUT / "plans.jsonl")
+    with terminal.agent(load_settings()) as agent:
+        report = evaluate_plans(rows, ServedRouter(agent, agent.routes())).model_dump(mode="json")
+    finish(terminal, report, report["exact"], as_json, floor)
+
+
+def finish(terminal: Terminal, report: dict[str, Any], reached: float, as_json: bool, floor: float | None) -> None:
+    """Print figures and misses; exit code 1 below the floor."""
     misses = [f"missed: {m['text']!r} expected {m['expected']} got {m['got']}" for m in report["misses"]]
     terminal.emit(report, as_json, [*figures(report), *misses[:SHOWN_MISSES]])
+    if floor is not None and reached < floor:
+        terminal.note(f"{reached:.4f} is below --fail-under {floor}")
+        raise typer.Exit(1)
 
 
 def clinc150(

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
-from conlora_agent.core.types import Message, Plan, Route, RouteQuery, Usage
+from conlora_agent.core.types import Explanation, Message, Plan, Route, RouteQuery, Usage
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -95,3 +95,11 @@ class Router(Protocol):
 
     def refit(self, routes: Sequence[Route]) -> None:
         """Take this set of routes from now on."""
+
+
+@runtime_checkable
+class Explains(Protocol):
+    """A router that can say why."""
+
+    def explain(self, query: RouteQuery) -> Explanation:
+        """Why a message takes its route."""

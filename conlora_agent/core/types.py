@@ -102,6 +102,33 @@ class Plan(Model):
     ms: float = 0.0
 
 
+class Neighbour(Model):
+    """A routing example near a message. `similarity`: cosine, 1 for the same."""
+
+    text: str
+    route: str
+    similarity: float
+
+
+class Influence(Model):
+    """Something about a message that moved the odds, in logits: above 0 for the route taken, below for the next."""
+
+    what: str
+    weight: float
+
+
+class Explanation(Model):
+    """Why a message takes `route` and not `instead_of`. `trust`: thresholds and their expected errors in words."""
+
+    route: str
+    instead_of: str
+    nearest: tuple[Neighbour, ...]
+    influences: tuple[Influence, ...]
+    threshold: float
+    margin: float
+    trust: str
+
+
 class Step(PlannedStep):
     """A step that was carried out: the trace that CLI, web and HTTP all show."""
 

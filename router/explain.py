@@ -1,0 +1,92 @@
+"""Why a message takes its route: examples that are near it, what spoke for the route, and how far to trust that.
+
+Not covered here: the decision itself (router.embedding); this only takes it apart.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from conlora_agent.core.types import Explanation, Influence, Neighbour, Route, RouteQuery
+from router.builtin import FollowUp
+from router.classifier import Classifier, Encode
+from router.encoder import Vectors
+from router.features import FOCUS_KINDS, RELATIONS, Array, features
+from router.projection import LENGTH
+
+NEAREST = 5
+INFLUENCES = 5
+SURFACE = (
+    "its length", "having three words or fewer", "a word that points back", "opening with a connective",
+    "a question mark", "its digits", "its punctuation", "its letters", "strings of consonants", "its script",
+)  # fmt: skip
+STATE = (
+    "a picture is there",
+    "nothing was said before",
+    "several turns before",
+    *(f"a {k} in focus" for k in FOCUS_KINDS),
+)
+RELATION = {
+    "last": "the turn before took this route",
+    "earlier": "an earlier turn took this route",
+    "needs_image": "the route looks at pictures and one is there",
+}
+
+
+def explain(
+    query: RouteQuery, vector: Vectors, classifier: Classifier, routes: Sequence[Route], followups: Sequence[FollowUp],
+    encode: Encode, threshold: float,
+) -> Explanation:  # fmt: skip
+    """Take the decision on one message apart. `vector` (dimension,): its embedding."""
+    table, calibration = classifier.table, classifier.calibration
+    probabilities = classifier.probabilities([query], vector[None])[0]
+    ranked = np.argsort(-probabilities)
+    first, second = int(ranked[0]), int(ranked[min(1, len(ranked) - 1)])
+    return Explanation(
+        route=table.names[first],
+        instead_of=table.names[second],
+        nearest=_nearest(vector, classifier, routes, followups, encode),
+        influences=_influences(query, vector, classifier, first, second),
+        threshold=threshold,
+        margin=calibration.margin,
+        trust=(
+            f"I ask back below {threshold:.0%} confidence, or when two routes are within {calibration.margin:.0%}. "
+            f"On examples kept apart, {calibration.wrong:.1%} of what I then take on goes to the wrong route, "
+            f"and of what I could have served I ask back about {calibration.asked:.1%}."
+        ),
+    )
+
+
+def _nearest(
+    vector: Vectors, classifier: Classifier, routes: Sequence[Route], followups: Sequence[FollowUp], encode: Encode
+) -> tuple[Neighbour, ...]:
+    rows = {example.text: route.name for route in routes for example in route.examples}
+    rows |= {row.text: row.route for row in followups if row.route in classifier.table}
+    texts = list(rows)
+    mine, theirs = classifier.projection(vector[None])[0] / LENGTH, classifier.projection(encode(texts)) / LENGTH
+    similarities = theirs @ mine
+    best = np.argsort(-similarities)[:NEAREST]
+    return tuple(Neighbour(text=texts[k], route=rows[texts[k]], similarity=float(similarities[k])) for k in best)
+
+
+def _influences(
+    query: RouteQuery, vector: Vectors, classifier: Classifier, first: int, second: int
+) -> tuple[Influence, ...]:
+    """What moved the odds of the first route against the second most, in logits: positive is for the first."""
+    x = features([query], classifier.projection(vector[None]), classifier.table)
+    head, names = classifier.head, classifier.table.names
+    apart = head.weights[:, first] - head.weights[:, second]
+    kept = x.texts.shape[1]
+    found = [("its words", float(x.texts[0] @ apart[:kept]))]
+    labels = [*SURFACE, *STATE, *(f"the turn before was {name}" for name in names)]
+    found += [(name, float(v)) for name, v in zip(labels, x.others[0] * apart[kept:-1], strict=True)]
+    row = np.concatenate([x.texts[0], x.others[0], [1.0]])
+    related: Array = x.relations[:, 0, first] - x.relations[:, 0, second]
+    found += [
+        (RELATION[name], float(value))
+        for name, value in zip(RELATIONS, (row @ head.shared) * related, strict=True)
+    ]  # fmt: skip
+    strongest = sorted(found, key=lambda item: -abs(item[1]))[:INFLUENCES]
+    return tuple(Influence(what=what, weight=value) for what, value in strongest if abs(value) > 1e-3)
