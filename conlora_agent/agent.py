@@ -32,10 +32,11 @@ from conlora_agent.core.types import (
     TurnResult,
 )
 from conlora_agent.ingest import clean_region, clean_text
-from conlora_agent.memory.database import Database
 from conlora_agent.memory.decoding import read_picture_file
 from conlora_agent.memory.leases import Leases
+from conlora_agent.memory.opening import open_database
 from conlora_agent.memory.pictures import PictureStore
+from conlora_agent.memory.repair import Repaired, repair
 from conlora_agent.memory.threads import ThreadStore, check_thread_id, new_thread_id
 from conlora_agent.models import Models, Progress
 from conlora_agent.running import ContextMaker, run_stored, run_transient
@@ -48,7 +49,6 @@ if TYPE_CHECKING:
     from conlora_agent.recall import Exchange
     from tools.registry import ToolRegistry
 
-DATABASE = "threads.db"
 PICTURES = "pictures"
 TASKS = "tasks"
 TOOLS = "tools"
@@ -72,7 +72,7 @@ class Agent:
     ) -> None:
         """`on_progress` is handed to the backbone's first-use assembly. Raises SettingsError."""
         self.settings = settings or Settings.load()
-        self._database = Database(self.settings.home / DATABASE)
+        self._database = open_database(_address(self.settings), self.settings.home)
         self._leases = Leases(self._database)
         self.pictures = PictureStore(
             self._database, self.settings.home / PICTURES, max_pixels=self.settings.max_picture_pixels
@@ -214,6 +214,10 @@ class Agent:
                 self._router = self._given_router
             self.settings = settings
 
+    def repair(self) -> Repaired:
+        """Remove what killed processes left behind, and look for damage. Raises StorageError."""
+        return repair(self._database, self._leases, self.pictures)
+
     def close(self) -> None:
         """Let go of the model and of the database."""
         self.models = Models(self.settings)
@@ -290,6 +294,10 @@ def _turn(text: str, image: Path | str | bytes | None, task: str | None, region:
     """What the graph is given. Raises PictureError for a file that cannot be read, BadInput for an unfit region."""
     data = image if image is None or isinstance(image, bytes) else read_picture_file(Path(image))
     return {"text": text, "picture": data, "task": task, "region": None if region is None else clean_region(region)}
+
+
+def _address(settings: Settings) -> str | None:
+    return settings.database.get_secret_value() if settings.database else None
 
 
 def _default_tools(settings: Settings, pictures: PictureStore) -> ToolRegistry:

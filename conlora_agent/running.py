@@ -5,9 +5,11 @@ Not covered here: what happens in a turn (graph, nodes), and what it works with 
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Generator, Sequence
 from typing import TYPE_CHECKING, Any
 
+from conlora_agent.core.errors import StorageError
 from conlora_agent.core.types import Event, Finished, TurnResult
 from conlora_agent.memory.leases import Leases
 from conlora_agent.memory.pictures import PictureStore, TransientPictures
@@ -40,7 +42,8 @@ def run_stored(
         try:
             yield from channel.run(lambda: states.append(graph.invoke(turn, config, context=made, durability="exit")))
         finally:
-            pictures.release(token)
+            with contextlib.suppress(StorageError):  # a hold that cannot be released now expires
+                pictures.release(token)
     yield Finished(result=_result(thread, states[0]))
 
 

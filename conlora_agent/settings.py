@@ -85,6 +85,10 @@ class Settings(BaseModel):
     """Key of Brave's Search API, which is then asked before DuckDuckGo."""
     searxng_url: Url | None = None
     """A SearXNG of one's own, which is then asked first."""
+    database: SecretStr | None = None
+    """Where threads are kept: "postgresql://user:password@host/name"; None for a SQLite file in `home`."""
+    keep_days: int | None = Field(default=None, ge=1)
+    """Days after which a thread that nobody used is deleted; None keeps them all."""
     threads: int | None = Field(default=None, ge=1)
     """CPU threads of the backbone; None leaves the choice to torch."""
     api_keys: Words = ()

@@ -11,8 +11,8 @@ from turns import step
 from conlora_agent.core.types import Kind, Pending, Plan
 from conlora_agent.edges import next_step
 from conlora_agent.graph import STEP_NODES, build_graph
-from conlora_agent.memory.database import Database
 from conlora_agent.memory.saver import TurnSaver
+from conlora_agent.memory.sqlite import SqliteDatabase
 from conlora_agent.state import TurnState
 
 
@@ -38,7 +38,7 @@ def test_the_plan_ends_when_it_is_done_or_the_budget_spent() -> None:
 
 
 def test_the_graph_is_the_one_of_the_design(tmp_path: Path) -> None:
-    drawn = build_graph(TurnSaver(Database(tmp_path / "threads.db"))).get_graph()
+    drawn = build_graph(TurnSaver(SqliteDatabase(tmp_path / "threads.db"))).get_graph()
     edges = {(edge.source, edge.target) for edge in drawn.edges}
     assert {("__start__", "ingest"), ("ingest", "route"), ("respond", "commit"), ("commit", "__end__")} <= edges
     for node in ("route", *STEP_NODES):

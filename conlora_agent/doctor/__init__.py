@@ -2,6 +2,7 @@
 
 A check is a name, a title and a generator of findings. To add one, write it in a module beside this one and list it in
 CHECKS. Not covered here: mending; a finding says what to do.
+Only what killed processes left behind is removed (memory.py).
 """
 
 from __future__ import annotations
@@ -12,13 +13,14 @@ from typing import TYPE_CHECKING
 
 from conlora_agent.core.errors import ConloraError, UnknownName
 from conlora_agent.doctor.finding import Check, Finding, Report
+from conlora_agent.doctor.memory import MEMORY_CHECKS
 from conlora_agent.doctor.model import MODEL_CHECKS
 from conlora_agent.doctor.tasks import TASK_CHECKS
 
 if TYPE_CHECKING:
     from conlora_agent.agent import Agent
 
-CHECKS: tuple[Check, ...] = (*TASK_CHECKS, *MODEL_CHECKS)
+CHECKS: tuple[Check, ...] = (*TASK_CHECKS, *MEMORY_CHECKS, *MODEL_CHECKS)
 """In the order in which they run: what is quick to look at comes first."""
 
 

@@ -1,4 +1,5 @@
-"""What the agent remembers: transcripts, checkpoints, leases and pictures, all in one SQLite database and one folder.
+"""What the agent remembers: transcripts, checkpoints and leases in one database, pictures in one folder.
 
-Import from the modules: `database`, `threads`, `leases`, `pictures`, `decoding`, `saver`. Only `saver` needs LangGraph.
+Import from the modules: `database` (its kinds `sqlite` and `postgres`, its tables `schema`, the choice `opening`),
+`threads`, `leases`, `pictures`, `decoding`, `saver`, `repair`. Only `saver` needs LangGraph, only `postgres` psycopg.
 """

@@ -1,90 +1,83 @@
-"""The SQLite database: connections, transactions, schema version.
+"""The database: connections, transactions, schema version; SQLite or Postgres behind one interface.
 
-Each operation has a connection to itself, so any thread may use one `Database`, and any number of processes the same
-file. Idle connections are kept: closing the last one makes SQLite fold its log into the file, which is slow.
-Not covered here: what the tables mean (threads, leases, pictures, saver).
+Statements are written once, in the SQL that both know, with `?` for parameters. One write transaction runs at a time,
+whatever the number of processes. Each operation has a connection to itself, so any thread may use one `Database`.
+Not covered here: the two kinds (sqlite, postgres) and what the tables mean (schema).
 """
 
 from __future__ import annotations
 
-import sqlite3
 import weakref
-from collections.abc import Iterator
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
+from typing import Any, ClassVar, Protocol
 
 from conlora_agent.core.errors import StorageError
 
-SCHEMA_VERSION = 1
 BUSY_TIMEOUT_S = 10.0
 
-_SCHEMA = """
-CREATE TABLE threads (
-    id TEXT PRIMARY KEY,
-    title TEXT NOT NULL,
-    created_at TEXT NOT NULL,
-    updated_at TEXT NOT NULL
-);
-CREATE TABLE turns (
-    thread TEXT NOT NULL REFERENCES threads (id) ON DELETE CASCADE,
-    position INTEGER NOT NULL,
-    record TEXT NOT NULL,
-    PRIMARY KEY (thread, position)
-) WITHOUT ROWID;
-CREATE TABLE checkpoints (
-    thread TEXT PRIMARY KEY REFERENCES threads (id) ON DELETE CASCADE,
-    id TEXT NOT NULL,
-    checkpoint TEXT NOT NULL,
-    metadata TEXT NOT NULL
-);
-CREATE TABLE leases (
-    thread TEXT PRIMARY KEY,
-    token TEXT NOT NULL,
-    expires_at REAL NOT NULL
-);
-CREATE TABLE pictures (
-    hash TEXT PRIMARY KEY,
-    bytes INTEGER NOT NULL
-);
-CREATE TABLE picture_refs (
-    thread TEXT NOT NULL REFERENCES threads (id) ON DELETE CASCADE,
-    hash TEXT NOT NULL REFERENCES pictures (hash),
-    PRIMARY KEY (thread, hash)
-) WITHOUT ROWID;
-CREATE INDEX picture_refs_by_hash ON picture_refs (hash);
-CREATE TABLE picture_holds (
-    hash TEXT NOT NULL REFERENCES pictures (hash),
-    holder TEXT NOT NULL,
-    expires_at REAL NOT NULL,
-    PRIMARY KEY (hash, holder)
-) WITHOUT ROWID;
-"""
+
+class Rows(Protocol):
+    """What a statement gave."""
+
+    @property
+    def rowcount(self) -> int:
+        """Rows that were changed."""
+
+    def fetchone(self) -> Any:
+        """The next row, or None."""
+
+    def fetchall(self) -> list[Any]:
+        """All rows that are left."""
+
+    def __iter__(self) -> Iterator[Any]:
+        """The rows."""
 
 
-class Database:
-    """`threads.db`, made on first use. Every error becomes a StorageError naming file and remedy."""
+class Connection(Protocol):
+    """A connection inside a transaction."""
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self._idle: list[sqlite3.Connection] = []  # append and pop are atomic
+    def execute(self, statement: str, parameters: Sequence[Any] = (), /) -> Rows:
+        """Run one statement."""
+
+    def executemany(self, statement: str, parameters: Iterable[Sequence[Any]], /) -> object:
+        """Run one statement for each set of parameters."""
+
+    def rollback(self) -> None:
+        """End the transaction, if there is one, undoing it."""
+
+    def close(self) -> None:
+        """Close the connection; an open transaction is undone."""
+
+
+class Database(ABC):
+    """Made on first use. Every error of the library below becomes a StorageError naming place and remedy."""
+
+    place: str
+    """What errors call it."""
+    failures: ClassVar[tuple[type[Exception], ...]] = ()
+    """What the library below raises."""
+
+    def __init__(self) -> None:
+        self._idle: list[Connection] = []  # append and pop are atomic
         weakref.finalize(self, _close_all, self._idle)
 
     @contextmanager
-    def read(self) -> Iterator[sqlite3.Connection]:
+    def read(self) -> Iterator[Connection]:
         """A connection for queries; they all see the same moment."""
         with self._connection() as connection:
-            connection.execute("BEGIN")
+            self._begin_read(connection)
             yield connection
 
     @contextmanager
-    def write(self, *, durable: bool = False) -> Iterator[sqlite3.Connection]:
+    def write(self, *, durable: bool = False) -> Iterator[Connection]:
         """A connection inside one write transaction: committed at the end, rolled back when anything raises.
 
         Any commit outlives the end of this process; a `durable` one is on the disk before it returns.
         """
         with self._connection() as connection:
-            connection.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
-            connection.execute("BEGIN IMMEDIATE")
+            self._begin_write(connection, durable=durable)
             yield connection
             connection.execute("COMMIT")
 
@@ -92,8 +85,37 @@ class Database:
         """Close the connections that are not in use."""
         _close_all(self._idle)
 
+    @abstractmethod
+    def erase(self, *, compact: bool = False) -> None:
+        """Remove what deleted rows left behind; `compact` gives their room back as well, which takes longer."""
+
+    @abstractmethod
+    def problems(self) -> list[str]:
+        """What is wrong with the stored data, one line each."""
+
+    @abstractmethod
+    def _open(self) -> Connection:
+        """A new connection, outside of a transaction."""
+
+    @abstractmethod
+    def _prepare(self, connection: Connection) -> None:
+        """Bring the tables to the version that this program knows. Raises StorageError for a newer one."""
+
+    @abstractmethod
+    def _begin_read(self, connection: Connection) -> None: ...
+
+    @abstractmethod
+    def _begin_write(self, connection: Connection, *, durable: bool) -> None: ...
+
+    @abstractmethod
+    def _remedy(self, error: Exception) -> str: ...
+
+    def _usable(self, connection: Connection) -> bool:
+        """Whether an idle connection still works."""
+        return True
+
     @contextmanager
-    def _connection(self) -> Iterator[sqlite3.Connection]:
+    def _connection(self) -> Iterator[Connection]:
         try:
             connection = self._idle_one() or self._open()
             try:
@@ -104,54 +126,22 @@ class Database:
                 connection.close()  # rolls back
                 raise
             self._idle.append(connection)
-        except sqlite3.Error as error:
-            raise StorageError(f"cannot use {self.path} ({error})", _remedy(error)) from error
+        except self.failures as error:
+            line = " ".join(str(error).split())[:300]
+            raise StorageError(f"cannot use {self.place} ({line})", self._remedy(error)) from error
 
-    def _idle_one(self) -> sqlite3.Connection | None:
-        try:
-            return self._idle.pop()
-        except IndexError:
-            return None
-
-    def _open(self) -> sqlite3.Connection:
-        try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise StorageError(f"cannot make the folder {self.path.parent} ({error})", "set CONLORA_HOME") from error
-        connection = sqlite3.connect(self.path, timeout=BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False)
-        connection.execute("PRAGMA foreign_keys = ON")
-        return connection
-
-    def _prepare(self, connection: sqlite3.Connection) -> None:
-        """Make the tables, or check that they are of the version this program knows."""
-        if _version(connection) == 0:
-            connection.execute("PRAGMA journal_mode = WAL")
-            connection.execute("BEGIN IMMEDIATE")
-            if _version(connection) == 0:  # another process may have been faster
-                for statement in _SCHEMA.split(";"):
-                    connection.execute(statement)
-                connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
-            connection.execute("COMMIT")
-        if (found := _version(connection)) != SCHEMA_VERSION:
-            raise StorageError(
-                f"{self.path} has schema version {found}, this program knows {SCHEMA_VERSION}",
-                "update the program or set CONLORA_HOME to another folder",
-            )
+    def _idle_one(self) -> Connection | None:
+        while self._idle:
+            try:
+                connection = self._idle.pop()
+            except IndexError:
+                return None
+            if self._usable(connection):
+                return connection
+            connection.close()
+        return None
 
 
-def _close_all(connections: list[sqlite3.Connection]) -> None:
+def _close_all(connections: list[Connection]) -> None:
     while connections:
         connections.pop().close()
-
-
-def _version(connection: sqlite3.Connection) -> int:
-    return int(connection.execute("PRAGMA user_version").fetchone()[0])
-
-
-def _remedy(error: sqlite3.Error) -> str:
-    text = str(error)
-    if "locked" in text:
-        return "another program is writing to it; try again"
-    if "not a database" in text or "malformed" in text:
-        return "it is damaged: move it away or restore a copy"
-    return "check that the folder is writable and the disk has room"

@@ -7,9 +7,9 @@ a later turn.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
-import sqlite3
 import threading
 import time
 import uuid
@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from conlora_agent.core.errors import StorageError, ThreadBusy
-from conlora_agent.memory.database import Database
+from conlora_agent.memory.database import Connection, Database
 
 LEASE_S = 15.0
 
@@ -44,13 +44,25 @@ class Leases:
             renewer.join()
             self._release(thread, token)
 
+    def drop_dead(self) -> int:
+        """Remove the leases that have expired or whose process has ended; how many there were."""
+        with self._database.write() as connection:
+            rows = connection.execute("SELECT thread, token, expires_at FROM leases").fetchall()
+            over = [(thread, token) for thread, token, expires in rows if expires <= time.time() or ended(token)]
+            connection.executemany("DELETE FROM leases WHERE thread = ? AND token = ?", over)
+        return len(over)
+
     def _acquire(self, thread: str, token: str) -> None:
         now = time.time()
         with self._database.write() as connection:
             row = connection.execute("SELECT token, expires_at FROM leases WHERE thread = ?", (thread,)).fetchone()
-            if row is not None and row[1] > now and not _dead(row[0]):
+            if row is not None and row[1] > now and not ended(row[0]):
                 raise _busy(thread)
-            connection.execute("INSERT OR REPLACE INTO leases VALUES (?, ?, ?)", (thread, token, now + self._seconds))
+            connection.execute(
+                "INSERT INTO leases VALUES (?, ?, ?) ON CONFLICT (thread) DO UPDATE"
+                " SET token = excluded.token, expires_at = excluded.expires_at",
+                (thread, token, now + self._seconds),
+            )
 
     def _renew(self, thread: str, token: str, stop: threading.Event) -> None:
         while not stop.wait(self._seconds / 3):
@@ -64,21 +76,23 @@ class Leases:
                 continue  # the commit will say so if the lease was lost
 
     def _release(self, thread: str, token: str) -> None:
-        with self._database.write() as connection:
+        # What was done under the lease is done; one that cannot be released now expires.
+        with contextlib.suppress(StorageError), self._database.write() as connection:
             connection.execute("DELETE FROM leases WHERE thread = ? AND token = ?", (thread, token))
 
 
-def check_lease(connection: sqlite3.Connection, thread: str, token: str) -> None:
+def check_lease(connection: Connection, thread: str, token: str) -> None:
     """Raise ThreadBusy unless `token` still holds the lease of `thread`."""
     row = connection.execute("SELECT token FROM leases WHERE thread = ?", (thread,)).fetchone()
     if row is None or row[0] != token:
         raise _busy(thread)
 
 
-def _dead(token: str) -> bool:
-    """Whether the process that made `token` ran on this machine and has ended: no need to wait for the lease then."""
-    host, pid, _ = token.rsplit(":", 2)
-    if host != socket.gethostname() or os.name != "posix":
+def ended(token: str) -> bool:
+    """Whether the process that made `token` ran on this machine and has ended: no need to wait for it then."""
+    host, _, rest = token.partition(":")
+    pid, _, _ = rest.partition(":")
+    if not pid.isdecimal() or host != socket.gethostname() or os.name != "posix":
         return False
     try:
         os.kill(int(pid), 0)  # signal 0 only asks whether the process is there

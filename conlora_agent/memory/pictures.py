@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-import sqlite3
 import tempfile
 import threading
 import time
@@ -19,8 +18,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, Self
 
 from conlora_agent.core.errors import PictureError, StorageError, UnknownName
-from conlora_agent.memory.database import Database
+from conlora_agent.memory.database import Connection, Database
 from conlora_agent.memory.decoding import decode_picture
+from conlora_agent.memory.leases import ended
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -99,9 +99,10 @@ class PictureStore:
         decode_picture(data, max_pixels=self._max_pixels)
         key = hashlib.sha256(data).hexdigest()
         with self._database.write() as connection:
-            connection.execute("INSERT OR IGNORE INTO pictures VALUES (?, ?)", (key, len(data)))
+            connection.execute("INSERT INTO pictures VALUES (?, ?) ON CONFLICT DO NOTHING", (key, len(data)))
             connection.execute(
-                "INSERT OR REPLACE INTO picture_holds VALUES (?, ?, ?)",
+                "INSERT INTO picture_holds VALUES (?, ?, ?)"
+                " ON CONFLICT (hash, holder) DO UPDATE SET expires_at = excluded.expires_at",
                 (key, holder or uuid.uuid4().hex, time.time() + HOLD_S),
             )
             self._write(self.path(key), data)
@@ -144,6 +145,13 @@ class PictureStore:
                 connection.execute("DELETE FROM picture_holds WHERE holder = ?", (holder,))
             self.sweep()
 
+    def drop_dead_holds(self) -> None:
+        """End the holds of turns whose process has ended."""
+        with self._database.write() as connection:
+            holders = {row[0] for row in connection.execute("SELECT holder FROM picture_holds").fetchall()}
+            dead = [(holder,) for holder in holders if ended(holder)]
+            connection.executemany("DELETE FROM picture_holds WHERE holder = ?", dead)
+
     def sweep(self) -> int:
         """Remove the pictures that no thread refers to and nobody holds; how many there were."""
         with self._database.write() as connection:
@@ -157,6 +165,18 @@ class PictureStore:
                 self._remove(self.path(key))
             connection.executemany("DELETE FROM pictures WHERE hash = ?", rows)
         return len(rows)
+
+    def reconcile(self) -> tuple[list[str], list[str]]:
+        """Remove files that the database does not know; their names, and the hashes of pictures without a file.
+
+        No picture is being stored meanwhile: that, too, happens inside a write transaction.
+        """
+        with self._database.write() as connection:
+            known = {self.path(key): key for (key,) in connection.execute("SELECT hash FROM pictures").fetchall()}
+            files = {path for path in self._folder.rglob("*") if path.is_file()}
+            for path in files - known.keys():
+                self._remove(path)
+        return sorted(path.name for path in files - known.keys()), sorted(known[path] for path in known.keys() - files)
 
     def _write(self, path: Path, data: bytes) -> None:
         try:
@@ -183,6 +203,7 @@ class PictureStore:
             raise StorageError(f"cannot delete {path} ({error})", "check the folder's permissions") from error
 
 
-def refer(connection: sqlite3.Connection, thread: str, hashes: Iterable[str]) -> None:
+def refer(connection: Connection, thread: str, hashes: Iterable[str]) -> None:
     """Make `thread` refer to these pictures, inside the transaction that commits its turn."""
-    connection.executemany("INSERT OR IGNORE INTO picture_refs VALUES (?, ?)", [(thread, key) for key in hashes])
+    rows = [(thread, key) for key in hashes]
+    connection.executemany("INSERT INTO picture_refs VALUES (?, ?) ON CONFLICT DO NOTHING", rows)

@@ -89,7 +89,8 @@ class TurnSaver(BaseCheckpointSaver[int]):
             append_turn(connection, thread, record)
             refer(connection, thread, filter(None, pictures))
             connection.execute(
-                "INSERT OR REPLACE INTO checkpoints VALUES (?, ?, ?, ?)",
+                "INSERT INTO checkpoints VALUES (?, ?, ?, ?) ON CONFLICT (thread) DO UPDATE"
+                " SET id = excluded.id, checkpoint = excluded.checkpoint, metadata = excluded.metadata",
                 (thread, checkpoint["id"], _dump(kept), _dump(metadata)),
             )
         return _config(thread, checkpoint["id"])

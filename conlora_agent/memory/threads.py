@@ -6,18 +6,19 @@ Appending happens only through `append_turn`, inside the transaction that stores
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
-import sqlite3
 import uuid
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Literal
 
-from conlora_agent.core.errors import TextError, UnknownName
+from conlora_agent.core.errors import TextError, ThreadBusy, UnknownName
 from conlora_agent.core.types import Model, TurnRecord
-from conlora_agent.memory.database import Database
+from conlora_agent.memory.database import Connection, Database
 from conlora_agent.memory.leases import Leases
 from conlora_agent.memory.pictures import PictureStore
+from conlora_agent.memory.schema import said_of
 
 Summaries = list["ThreadSummary"]
 ExportFormat = Literal["json", "markdown"]
@@ -69,13 +70,16 @@ class ThreadStore:
 
     def search(self, query: str, *, owner: str = "") -> Summaries:
         """The threads that hold all words of `query`, in their title or anywhere in what was said."""
-        words = query.casefold().split()
-        return [s for s in self.list(owner) if all(word in self._said(s.id).casefold() for word in words)]
-
-    def _said(self, thread: str) -> str:
-        transcript = self.show(thread)
-        said = [part for turn in transcript.turns for part in (turn.text, turn.answer)]
-        return "\n".join([transcript.title, *said])
+        listed = self.list(owner)
+        found = {summary.id for summary in listed}
+        with self._database.read() as connection:
+            for word in query.casefold().split():
+                pattern = "%" + word.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_") + "%"
+                rows = connection.execute(
+                    "SELECT DISTINCT thread FROM turns WHERE said LIKE ? ESCAPE '\\'", (pattern,)
+                ).fetchall()
+                found &= {row[0] for row in rows} | {s.id for s in listed if word in s.title.casefold()}
+        return [summary for summary in listed if summary.id in found]
 
     def rename(self, thread: str, title: str) -> None:
         """Give a thread another title, cut to 60 characters. Raises UnknownName, or TextError for an empty one."""
@@ -111,6 +115,16 @@ class ThreadStore:
         with self._leases.hold(thread), self._database.write() as connection:
             connection.execute("DELETE FROM threads WHERE id = ?", (thread,))
         self._pictures.sweep()
+        self._database.erase()
+
+    def expire(self, days: int) -> int:
+        """Delete the threads that were not used for `days`; how many there were. Busy ones wait for the next time."""
+        before = (datetime.now(UTC) - timedelta(days=days)).isoformat(timespec="microseconds")
+        old = [summary.id for summary in self.list() if summary.updated_at < before]
+        for thread in old:
+            with contextlib.suppress(ThreadBusy, UnknownName):
+                self.delete(thread)
+        return len(old)
 
     def export(self, thread: str, format: ExportFormat = "json") -> str:
         """One thread as a JSON document or as Markdown. Raises UnknownName."""
@@ -121,7 +135,7 @@ class ThreadStore:
             return _markdown(transcript)
         raise UnknownName.among("export format", format, ("json", "markdown"))
 
-    def _unknown(self, thread: str, connection: sqlite3.Connection) -> UnknownName:
+    def _unknown(self, thread: str, connection: Connection) -> UnknownName:
         """Suggests threads of the same owner only, and says no more than their names."""
         owner, _, name = thread.rpartition(OWNER_MARK)
         rows = connection.execute("SELECT id FROM threads ORDER BY updated_at DESC").fetchall()
@@ -146,7 +160,7 @@ def now() -> str:
     return datetime.now(UTC).isoformat(timespec="microseconds")
 
 
-def append_turn(connection: sqlite3.Connection, thread: str, record: TurnRecord) -> None:
+def append_turn(connection: Connection, thread: str, record: TurnRecord) -> None:
     """Add a turn at the end of `thread`, which is made by its first turn."""
     title = _title(record.text) or "Picture"
     connection.execute(
@@ -154,8 +168,8 @@ def append_turn(connection: sqlite3.Connection, thread: str, record: TurnRecord)
         (thread, title, record.at, record.at),
     )
     connection.execute(
-        "INSERT INTO turns SELECT ?, coalesce(max(position) + 1, 0), ? FROM turns WHERE thread = ?",
-        (thread, record.model_dump_json(), thread),
+        "INSERT INTO turns SELECT ?, coalesce(max(position) + 1, 0), ?, ? FROM turns WHERE thread = ?",
+        (thread, record.model_dump_json(), said_of(record.text, record.answer), thread),
     )
 
 
