@@ -61,12 +61,15 @@ class Models:
             folder = task.weights(backbone.name)
             if folder is None:
                 self._forget(backbone, task.name)
-                return None
+                # A server may hold the stack without our having its weights.
+                return task.name if task.name in backbone.stacks() else None
             fingerprint = _fingerprint(folder)
             if self._attached.get(task.name) != fingerprint or task.name not in backbone.stacks():
-                check_weights(folder, backbone.name, backbone.revision)
+                check_weights(folder, backbone.name, backbone.revision or None)
                 self._forget(backbone, task.name)
                 backbone.attach(task.name, folder)
+                if task.name not in backbone.stacks():
+                    return None  # a server that loads no stacks
                 self._refuse_bad(task, backbone, fingerprint)
                 self._attached[task.name] = fingerprint
             return task.name

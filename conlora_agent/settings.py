@@ -53,6 +53,11 @@ class Settings(BaseModel):
     cache: Folder = Field(default_factory=lambda: Path(platformdirs.user_cache_dir("conlora", appauthor=False)))
     """Whatever can be remade: the assembled model, the fitted router."""
     backbone: str = Field(default="nano", min_length=1)
+    """`nano`, a folder or hub id of an image-text-to-text model, or the address of an OpenAI-compatible server."""
+    backbone_key: str | None = None
+    """Bearer token for that server."""
+    backbone_timeout_s: float = Field(default=120.0, gt=0.0)
+    """How long the server may be silent."""
     router: Literal["embedding", "fixed"] = "embedding"
     clarify_threshold: float | None = Field(default=None, ge=0.0, le=1.0)
     """Ask back below this confidence; None takes the threshold that the router fitted."""

@@ -12,8 +12,8 @@ from transformers import AutoModelForImageTextToText, AutoProcessor
 
 from conlora_agent.backbone.nano import register
 from conlora_agent.backbone.nano.assemble import processor
+from conlora_agent.backbone.nano.places import NANO_PLACES
 from conlora_agent.backbone.nano.processing import IMAGE, canvas_for, fit, invocation_ids, prefix_ids
-from conlora_agent.backbone.nano.profile import NanoProfile
 from conlora_agent.core.errors import TextError, UnknownName, WeightsError
 from conlora_agent.core.protocols import GenerateRequest, Generation
 from conlora_agent.core.types import Message
@@ -107,7 +107,7 @@ def test_the_shared_layers_run_once_per_picture_and_the_adapted_ones_for_each_st
 
 
 def test_a_stack_without_a_vision_part_takes_the_whole_vision_output(tmp_path: Path, picture: Image.Image) -> None:
-    places = NanoProfile.places
+    places = NANO_PLACES
     backbone = tiny_backbone()
     backbone.attach("words", tiny_stack(tmp_path / "words", 1, places.language))
     backbone.attach("mid", tiny_stack(tmp_path / "mid", 2, places.mid))

@@ -10,13 +10,13 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from conlora_agent.backbone.nano.profile import NanoProfile
+from conlora_agent.backbone.nano.places import NANO_PLACES
 from conlora_agent.backbone.stacks import Stacks, per_row
 from conlora_agent.core.errors import UnknownName, WeightsError
 from conlora_agent.core.protocols import GenerateRequest
 from tests.tiny_nano import tiny_backbone, tiny_model, tiny_stack, tiny_tokenizer
 
-LANGUAGE = NanoProfile.places.language
+LANGUAGE = NANO_PLACES.language
 
 
 @pytest.fixture

@@ -13,6 +13,7 @@ from conlora_agent.backbone.local import LocalBackbone
 from conlora_agent.backbone.nano.assemble import processor
 from conlora_agent.backbone.nano.configuration import NanoConfig
 from conlora_agent.backbone.nano.modeling import NanoForConditionalGeneration
+from conlora_agent.backbone.nano.places import NANO_PLACES
 from conlora_agent.backbone.nano.processing import IMAGE
 from conlora_agent.backbone.nano.profile import NanoProfile
 
@@ -61,7 +62,7 @@ def tiny_backbone(**kwargs: Any) -> LocalBackbone:
     return LocalBackbone("nano", "tiny", NanoProfile(model, processor(model.config, tokenizer)), **kwargs)
 
 
-def tiny_stack(folder: Path, seed: int, pattern: str = NanoProfile.places.pattern) -> Path:
+def tiny_stack(folder: Path, seed: int, pattern: str = NANO_PLACES.pattern) -> Path:
     """Random PEFT weights of a stack for the tiny model, saved in `folder`."""
     from peft import LoraConfig, get_peft_model
 

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Protocol, TextIO
 import typer
 
 from apps.render import printable
-from conlora_agent.core.errors import BadInput, StorageError, TextError, UnknownName
+from conlora_agent.core.errors import BadInput, StorageError, TextError
 from conlora_agent.settings import Settings
 
 if TYPE_CHECKING:
@@ -104,10 +104,9 @@ def terminal_of(ctx: typer.Context) -> Terminal:
 def load_settings(backbone: str | None = None, **options: Any) -> Settings:
     """Settings with the options of a command. Raises SettingsError or UnknownName, before anything heavy loads."""
     settings = Settings.load(backbone=backbone, **options)
-    from conlora_agent.backbone import BACKBONES
+    from conlora_agent.backbone import check_backbone
 
-    if settings.backbone not in BACKBONES:
-        raise UnknownName.among("backbone", settings.backbone, BACKBONES)
+    check_backbone(settings.backbone)
     return settings
 
 

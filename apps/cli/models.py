@@ -10,7 +10,7 @@ import typer
 
 from apps.cli.common import BackboneOption, JsonOption, load_settings, terminal_of
 from apps.render import size, table
-from conlora_agent.core.errors import ConloraError
+from conlora_agent.core.errors import BadInput, ConloraError
 from conlora_agent.settings import Settings
 
 app = typer.Typer(help="Show and assemble the model.")
@@ -20,7 +20,7 @@ app = typer.Typer(help="Show and assemble the model.")
 def show(ctx: typer.Context, backbone: BackboneOption = None, as_json: JsonOption = False) -> None:
     """Show the parts of the model, their licences and sizes, and whether it is assembled."""
     terminal = terminal_of(ctx)
-    value = description(load_settings(backbone))
+    value = description(embedded(backbone))
     rows = [[p["part"], p["from"], p["licence"], size(p["bytes"]) if p["bytes"] else "missing"] for p in value["parts"]]
     state = f"assembled in {value['folder']}, {size(value['bytes'])}" if value["assembled"] else "not assembled yet"
     head = f"{value['name']} {value['revision'] or ''}".rstrip()
@@ -36,10 +36,18 @@ def assemble(ctx: typer.Context, backbone: BackboneOption = None, as_json: JsonO
     from conlora_agent.backbone.nano.assemble import assembled
 
     terminal = terminal_of(ctx)
-    settings = load_settings(backbone)
+    settings = embedded(backbone)
     with redirect_stdout(terminal.err):
         folder = assembled(settings.cache, terminal.progress)
     terminal.emit(description(settings), as_json, [f"{settings.backbone} is assembled in {folder}"])
+
+
+def embedded(backbone: str | None) -> Settings:
+    """Settings whose backbone is put together here. Raises BadInput for any other."""
+    settings = load_settings(backbone)
+    if settings.backbone != "nano":
+        raise BadInput(f"{settings.backbone} is not put together here", "leave --backbone out, or give nano")
+    return settings
 
 
 def description(settings: Settings) -> dict[str, Any]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from conlora_agent.core.errors import UnknownName
@@ -14,13 +16,34 @@ if TYPE_CHECKING:
 BACKBONES = ("nano",)
 
 
+def check_backbone(name: str) -> None:
+    """Raise UnknownName for what can be no backbone: `nano`, a folder, a hub id `owner/name`, or a server's address."""
+    if name in BACKBONES or is_server(name) or (Path(name) / "config.json").is_file():
+        return
+    if not re.fullmatch(r"[\w-][\w.-]*/[\w-][\w.-]*", name, re.ASCII) or Path(name).exists():
+        raise UnknownName(
+            f"there is no backbone {name!r}",
+            "give nano, a folder with a config.json, a hub id owner/name, or http://HOST:PORT/v1#MODEL",
+        )
+
+
+def is_server(name: str) -> bool:
+    """Whether a backbone's name is the address of a server."""
+    return name.startswith(("http://", "https://"))
+
+
 def load_backbone(name: str, settings: Settings, on_progress: Progress | None = None) -> Backbone:
     """The backbone of this name, ready to generate.
 
     `on_progress(message, fraction done)` is told about first-use assembly. Raises UnknownName or BackboneError.
     """
-    if name not in BACKBONES:
-        raise UnknownName.among("backbone", name, BACKBONES)
-    from conlora_agent.backbone.load import load_nano
+    check_backbone(name)
+    if is_server(name):
+        from conlora_agent.backbone.remote import RemoteBackbone
 
-    return load_nano(settings.cache, settings.threads, on_progress)
+        return RemoteBackbone(name, key=settings.backbone_key, timeout_s=settings.backbone_timeout_s)
+    from conlora_agent.backbone.load import load_hub, load_nano
+
+    if name in BACKBONES:
+        return load_nano(settings.cache, settings.threads, on_progress)
+    return load_hub(name, settings.threads, offline=settings.offline)

@@ -29,6 +29,9 @@ from conlora_agent.core.types import Usage
 class LocalBackbone:
     """A model in this process, implementing core.protocols.Backbone. Safe to call from several threads."""
 
+    ignore_ends = False
+    """Every answer gets its full length; benchmarks compare equal work with it."""
+
     def __init__(self, name: str, revision: str, profile: Profile, *, stacks_mib: int = STACKS_MIB) -> None:
         """`stacks_mib`: memory for stacks; the least recently used beyond it are read from disk when next used."""
         self.name, self.revision, self.profile = name, revision, profile
@@ -86,6 +89,8 @@ class LocalBackbone:
             except torch.OutOfMemoryError as error:
                 raise _no_memory() from error
             answer = Answer(job, stack, self.profile, cache.length, position)
+            if self.ignore_ends:
+                answer.stops = frozenset()
             answer.take(logits)
             if not answer.done:
                 self._rows.join(cache)
@@ -132,7 +137,7 @@ class LocalBackbone:
         pixels = seen = None
         if request.picture is not None:
             pixels, seen = self.sight.look(request.picture, request.picture_key, stack)
-        ids = profile.invocation(request.instruction, pixels)
+        ids = profile.invocation(request.instruction, pixels, seen)
         if len(prefix) + len(ids) + request.max_new_tokens > profile.limit:
             raise TextError(f"the message is too long for {self.name} ({profile.limit} tokens)", "shorten it")
         cache = self.prefixes.get(tuple(prefix))

@@ -25,8 +25,6 @@ class Pixels:
 
     inputs: dict[str, Any]
     """Keyword arguments of `see`: `pixel_values` and whatever the family adds."""
-    ids: tuple[int, ...] = ()
-    """Tokens that stand for the picture in the prompt."""
     size: tuple[int, int] = (0, 0)
     """Width and height in pixels as the model saw it; families that write boxes in pixels need it."""
 
@@ -49,7 +47,6 @@ class Profile(ABC):
     """One family of models, around one loaded model. Ids and tensors are of a single request unless said otherwise."""
 
     family: str
-    places: Places
     language_module: str
     """Full name of the language model: what stands neither in it nor in the vision encoder is the mid layer."""
     box_range = 100
@@ -66,6 +63,11 @@ class Profile(ABC):
         """One line for each thing that is wrong with the model."""
         yield from ()
 
+    @property
+    @abstractmethod
+    def places(self) -> Places:
+        """Where stacks put their LoRAs."""
+
     # -- prompt -------------------------------------------------------------------------------------------------------
 
     @abstractmethod
@@ -73,8 +75,11 @@ class Profile(ABC):
         """Ids of the conversation so far, up to where the picture of the last user message stands."""
 
     @abstractmethod
-    def invocation(self, instruction: str, pixels: Pixels | None) -> list[int]:
-        """Ids of the last user message, the picture's tokens first, and the beginning of the answer."""
+    def invocation(self, instruction: str, pixels: Pixels | None, seen: Any) -> list[int]:
+        """Ids of the last user message, the picture's tokens first, and the beginning of the answer.
+
+        `seen` is what `see` made of `pixels`; both are None without a picture.
+        """
 
     @property
     @abstractmethod

@@ -66,4 +66,4 @@ def bytes_of(value: Any) -> int:
         return sum(map(bytes_of, value))
     if dataclasses.is_dataclass(value):
         return sum(bytes_of(getattr(value, field.name)) for field in dataclasses.fields(value))
-    return 0
+    return int(getattr(value, "nbytes", 0))

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from conlora_agent.backbone.local import LocalBackbone
 
 CLIENTS = 8
-REQUESTS = 16
-ANSWER = 16
+REQUESTS = 12
+ANSWER = 12
 
 
 def run(backbone: LocalBackbone, note: Callable[[str], None]) -> dict[str, Any]:
@@ -26,7 +26,7 @@ def run(backbone: LocalBackbone, note: Callable[[str], None]) -> dict[str, Any]:
         backbone.attach(name, folder)
     names = list(stacks)
     requests = [
-        GenerateRequest(f"What is there? ({n})", (), picture(n % 2), f"load{n % 2}", names[n % len(names)], ANSWER)
+        GenerateRequest(f"What is there? ({n})", (), picture(), "load", names[n % len(names)], ANSWER)
         for n in range(REQUESTS)
     ]
     serve(backbone, requests[: 2 * len(names)], CLIENTS)  # sees the pictures

@@ -12,6 +12,7 @@ from conlora_agent.backbone.nano import selftest
 from conlora_agent.backbone.nano.places import NANO_PLACES
 from conlora_agent.backbone.nano.processing import invocation_ids, pixels_of, prefix_ids
 from conlora_agent.backbone.nano.tokens import BOX_RANGE
+from conlora_agent.backbone.places import Places
 from conlora_agent.backbone.profile import Pixels, Profile, VisionLayers
 from conlora_agent.core.types import Message
 
@@ -20,10 +21,14 @@ class NanoProfile(Profile):
     """The embedded backbone. Its picture is one token of the prompt, replaced by as many as there is to see."""
 
     family = "conlora_nano"
-    places = NANO_PLACES
     box_range = BOX_RANGE
     chat_penalty = 1.15  # a small language model decoding greedily falls into loops
     language_module = "language_model"
+
+    @property
+    def places(self) -> Places:
+        """See Profile."""
+        return NANO_PLACES
 
     def problems(self) -> Iterator[str]:
         """Special tokens that are none, weights that are no numbers."""
@@ -33,7 +38,7 @@ class NanoProfile(Profile):
         """See Profile."""
         return prefix_ids(self.tokenizer, history)
 
-    def invocation(self, instruction: str, pixels: Pixels | None) -> list[int]:
+    def invocation(self, instruction: str, pixels: Pixels | None, seen: Any) -> list[int]:
         """See Profile."""
         return invocation_ids(self.tokenizer, instruction, pixels is not None)
 

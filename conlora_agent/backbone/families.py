@@ -1,0 +1,93 @@
+"""Families of transformers image-text-to-text models: where their parts are, and how their prompts look.
+
+A family is a short record; what does not fit in one is a small subclass of HubProfile (hub.py). Encoder-decoders, such
+as Florence-2 and BLIP-2 with T5, have no conversation whose key-values could serve every stack: they are refused by
+name, and so is every family that is not listed, rather than run on a guess.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from conlora_agent.core.errors import BackboneError
+
+
+@dataclass(frozen=True)
+class Family:
+    """Module names are full names in the model that `AutoModelForImageTextToText` loads."""
+
+    name: str
+    tower: str
+    """The vision encoder."""
+    layers: str
+    """Its list of layers."""
+    adapted: str
+    """What stacks adapt inside one of those layers, a regular expression."""
+    mid: str
+    """What stacks adapt between vision encoder and language model."""
+    language: str
+    """The language model without its head."""
+    head: str = "lm_head"
+    around: tuple[str, str] = ("", "")
+    """What stands before and after the picture's tokens."""
+    template: bool = True
+    """Whether the model has a chat template; without one, its own plain form is used."""
+    box_range: int = 100
+    """Stacks write boxes as integers 0..box_range-1: the grid the family was trained on, ours where it has none."""
+
+
+LLAVA = Family(
+    "llava", "model.vision_tower", "encoder.layers", r"self_attn\.[qv]_proj",
+    r"model\.multi_modal_projector\.linear_[12]", "model.language_model",
+)  # fmt: skip
+IDEFICS = Family(
+    "idefics3", "model.vision_model", "encoder.layers", r"self_attn\.[qv]_proj",
+    r"model\.connector\.modality_projection\.proj", "model.text_model",
+    around=("<fake_token_around_image><global-img>", "<fake_token_around_image>"),
+)  # fmt: skip
+QWEN2 = Family(
+    "qwen2_5_vl", "model.visual", "blocks", r"attn\.qkv", r"model\.visual\.merger\.mlp\.[02]", "model.language_model",
+    around=("<|vision_start|>", "<|vision_end|>"),
+)  # fmt: skip
+QWEN3 = Family(
+    "qwen3_vl", "model.visual", "blocks", r"attn\.qkv", r"model\.visual\.merger\.linear_fc[12]", "model.language_model",
+    around=("<|vision_start|>", "<|vision_end|>"), box_range=1000,
+)  # fmt: skip
+PALIGEMMA = Family(
+    "paligemma", "model.vision_tower", "encoder.layers", r"self_attn\.[qv]_proj",
+    r"model\.multi_modal_projector\.linear", "model.language_model", template=False,
+)  # fmt: skip
+INTERNVL = Family(
+    "internvl", "model.vision_tower", "encoder.layer", r"attention\.[qv]_proj",
+    r"model\.multi_modal_projector\.linear_[12]", "model.language_model", around=("<img>", "</img>"), box_range=1000,
+)  # fmt: skip
+BLIP2 = Family(
+    "blip-2", "vision_model", "encoder.layers", r"self_attn\.qkv",
+    r"(qformer\.encoder\.layer\.\d+\.(attention|crossattention)\.attention\.(query|value)|language_projection)",
+    "language_model.model", head="language_model.lm_head", template=False,
+)  # fmt: skip
+
+FAMILIES = {
+    "llava": LLAVA,
+    "idefics3": IDEFICS,
+    "smolvlm": IDEFICS,
+    "qwen2_5_vl": QWEN2,
+    "qwen3_vl": QWEN3,
+    "paligemma": PALIGEMMA,
+    "internvl": INTERNVL,
+    "blip-2": BLIP2,
+}
+"""Families by transformers' `model_type`."""
+
+
+def family_of(model_type: str, encoder_decoder: bool = False) -> Family:
+    """The family of a model. Raises BackboneError for those that cannot be driven."""
+    known = ", ".join(FAMILIES)
+    if encoder_decoder:
+        raise BackboneError(
+            f"models of the kind {model_type!r} with an encoder and a decoder keep no conversation",
+            f"choose a model of one of these kinds: {known}",
+        )
+    if model_type not in FAMILIES:
+        raise BackboneError(f"models of the kind {model_type!r} are not known here", f"known kinds: {known}")
+    return FAMILIES[model_type]

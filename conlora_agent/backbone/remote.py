@@ -1,0 +1,195 @@
+"""A model behind an OpenAI-compatible server: vLLM, our own `conlora serve`, or any other.
+
+`http://HOST:PORT/v1#MODEL` names it; without `#MODEL` it is the first that the server lists. A stack's name goes into
+`model`, which is how vLLM chooses a LoRA per request; a stack that the server lacks is loaded through its run-time
+endpoint. Where a server cannot load any, the task runs on its prompt alone: that is logged, and its steps name no
+adapter. Not covered here: starting servers.
+"""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+import logging
+import math
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+from PIL import Image
+
+from conlora_agent.backbone.load import backbone_name
+from conlora_agent.core.errors import BackboneError, TextError, UnknownName, WeightsError
+from conlora_agent.core.protocols import GenerateRequest, Generation, Piece
+from conlora_agent.core.types import Usage
+
+log = logging.getLogger(__name__)
+
+
+class RemoteBackbone:
+    """Implements core.protocols.Backbone over HTTP. Safe to call from several threads."""
+
+    revision = ""
+    """Unknown: the server does not say which weights it runs."""
+    box_range = 100
+
+    def __init__(self, address: str, *, key: str | None = None, timeout_s: float = 120.0) -> None:
+        """`key` is sent as a bearer token. Raises BackboneError when the server does not answer or lacks the model."""
+        url, _, model = address.partition("#")
+        headers = {"Authorization": f"Bearer {key}"} if key else {}
+        self._url = url.rstrip("/")
+        self._http = httpx.Client(headers=headers, timeout=httpx.Timeout(timeout_s, connect=10.0))
+        self._lock = threading.Lock()
+        self._attached: dict[str, Path] = {}
+        self._told: set[str] = set()
+        listed = self._models()
+        if not listed or (model and model not in listed):
+            raise BackboneError(f"{self._url} does not serve {model or 'any model'}", f"it lists: {', '.join(listed)}")
+        self._model = model or listed[0]
+        self._listed = frozenset(listed) - {self._model}
+        self.name = backbone_name(self._model)
+
+    # -- stacks -------------------------------------------------------------------------------------------------------
+
+    def attach(self, stack: str, folder: Path) -> None:
+        """Have the server load the stack, from the same folder; where it cannot load any, the stack stays unattached.
+
+        Raises WeightsError when the server refuses it.
+        """
+        body = {"lora_name": stack, "lora_path": str(folder.absolute()), "load_inplace": True}
+        response = self._send("POST", "/load_lora_adapter", body)
+        if response.status_code in (404, 405, 501):
+            if stack not in self._told and stack not in self._listed:
+                log.warning("%s loads no stacks: %s runs on its prompt alone", self._url, stack)
+                self._told.add(stack)
+        elif response.is_error:
+            raise WeightsError(f"the server refused the stack {stack!r} ({_reason(response)})", "see the server's log")
+        else:
+            with self._lock:
+                self._attached[stack] = folder
+
+    def detach(self, stack: str) -> None:
+        """Have the server forget a stack that was loaded here; unknown names are ignored."""
+        with self._lock:
+            known = self._attached.pop(stack, None)
+        if known is not None:
+            self._send("POST", "/unload_lora_adapter", {"lora_name": stack})
+
+    def stacks(self) -> tuple[str, ...]:
+        """Names of the stacks that the server has: loaded here, or listed at the beginning."""
+        with self._lock:
+            return (*self._attached, *(name for name in self._listed if name not in self._attached))
+
+    # -- generation ---------------------------------------------------------------------------------------------------
+
+    def generate(self, request: GenerateRequest) -> Generation:
+        """Answer greedily; see core.protocols.Backbone."""
+        if request.stack is not None and request.stack not in self.stacks():
+            raise UnknownName.among("attached stack", request.stack, self.stacks())
+        body = {
+            "model": request.stack or self._model,
+            "messages": _messages(request),
+            "max_tokens": request.max_new_tokens,
+            "temperature": 0,
+            "stream": True,
+            "stream_options": {"include_usage": True},
+            "logprobs": True,
+        }
+        pieces, usage = [], Usage()
+        for event in self._stream(body):
+            if event.get("usage"):
+                counts = event["usage"]
+                usage = Usage(
+                    prompt_tokens=counts.get("prompt_tokens", 0), completion_tokens=counts.get("completion_tokens", 0)
+                )
+            for piece in _pieces(event):
+                pieces.append(piece)
+                if request.on_token is not None and piece.text:
+                    request.on_token(piece.text)
+        known = all(not math.isnan(piece.probability) for piece in pieces)
+        text = "".join(piece.text for piece in pieces).strip()
+        return Generation(text, pieces if known else (), usage)
+
+    # -- http ---------------------------------------------------------------------------------------------------------
+
+    def _models(self) -> list[str]:
+        response = self._send("GET", "/models")
+        try:
+            response.raise_for_status()
+            return [str(entry["id"]) for entry in response.json()["data"]]
+        except (httpx.HTTPStatusError, ValueError, KeyError, TypeError) as error:
+            problem = f"{self._url} is no OpenAI-compatible server ({_reason(response)})"
+            raise BackboneError(
+                problem, "give the address up to /v1, and CONLORA_BACKBONE_KEY if it wants a key"
+            ) from error
+
+    def _send(self, method: str, path: str, body: Any = None) -> httpx.Response:
+        try:
+            return self._http.request(method, self._url + path, json=body)
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            raise self._unreachable(error) from error
+
+    def _stream(self, body: dict[str, Any]) -> Iterator[dict[str, Any]]:
+        """The server-sent events of one answer."""
+        try:
+            with self._http.stream("POST", f"{self._url}/chat/completions", json=body) as response:
+                if response.is_error:
+                    response.read()
+                    kind = TextError if "context length" in response.text else BackboneError
+                    raise kind(f"{self._url} refused the request ({_reason(response)})", "see the server's log")
+                for line in response.iter_lines():
+                    if line.startswith("data:") and (data := line[5:].strip()) != "[DONE]":
+                        yield _event(data)
+        except httpx.HTTPError as error:
+            raise self._unreachable(error) from error
+
+    def _unreachable(self, error: Exception) -> BackboneError:
+        return BackboneError(f"{self._url} does not answer ({type(error).__name__})", "start the server and try again")
+
+
+def _event(data: str) -> dict[str, Any]:
+    try:
+        event = json.loads(data)
+    except ValueError as error:
+        raise BackboneError("the server's answer is not JSON", "see the server's log") from error
+    if not isinstance(event, dict) or "error" in event:
+        raise BackboneError(f"the server failed on the way ({str(event)[:200]})", "see the server's log")
+    return event
+
+
+def _pieces(event: dict[str, Any]) -> Iterator[Piece]:
+    """The text of one event, token by token where the server gives probabilities, else with NaN for them."""
+    for choice in event.get("choices") or ():
+        tokens = (choice.get("logprobs") or {}).get("content")
+        text = (choice.get("delta") or {}).get("content") or ""
+        if tokens and "".join(token["token"] for token in tokens) == text:
+            yield from (Piece(token["token"], math.exp(min(0.0, token["logprob"]))) for token in tokens)
+        elif text:
+            yield Piece(text, math.nan)
+
+
+def _messages(request: GenerateRequest) -> list[dict[str, Any]]:
+    said: list[dict[str, Any]] = [{"role": m.role, "content": m.content} for m in request.history]
+    if request.picture is None:
+        return [*said, {"role": "user", "content": request.instruction}]
+    picture = {"type": "image_url", "image_url": {"url": _data_url(request.picture)}}
+    return [*said, {"role": "user", "content": [picture, {"type": "text", "text": request.instruction}]}]
+
+
+def _data_url(picture: Image.Image) -> str:
+    buffer = io.BytesIO()
+    picture.convert("RGB").save(buffer, "PNG")
+    return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()
+
+
+def _reason(response: httpx.Response) -> str:
+    try:
+        content = response.json()
+        error = content.get("error", content)
+        said = error.get("message", "") if isinstance(error, dict) else error
+    except (ValueError, AttributeError):
+        said = ""
+    return f"HTTP {response.status_code}" + (f": {' '.join(str(said).split())[:200]}" if said else "")

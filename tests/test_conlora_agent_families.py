@@ -1,0 +1,189 @@
+"""Every family, on tiny random weights of the real classes: train, save, load, switch, mix, reuse what was seen."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from transformers import DynamicCache
+
+from conlora_agent.backbone import load_backbone
+from conlora_agent.backbone.families import family_of
+from conlora_agent.backbone.hub import HubProfile, hub_profile
+from conlora_agent.backbone.local import LocalBackbone
+from conlora_agent.core.errors import BackboneError, UnknownName
+from conlora_agent.core.protocols import GenerateRequest
+from conlora_agent.core.types import Message
+from conlora_agent.settings import Settings
+from tests.tiny_families import MAKERS, tiny
+
+HISTORY = (
+    Message(role="system", content="Be brief."),
+    Message(role="user", content="hello"),
+    Message(role="assistant", content="good day"),
+)
+
+
+def profile(kind: str) -> HubProfile:
+    model, processor = tiny(kind)
+    return hub_profile(family_of(model.config.model_type), model, processor)
+
+
+def picture(seed: int = 0) -> Image.Image:
+    return Image.fromarray(np.random.default_rng(seed).integers(0, 255, (48, 64, 3), dtype=np.uint8))
+
+
+def stack(kind: str, folder: Path, seed: int) -> Path:
+    from peft import LoraConfig, get_peft_model
+
+    made = profile(kind)
+    torch.manual_seed(seed)
+    config = LoraConfig(r=4, lora_alpha=16, target_modules=made.places.pattern, init_lora_weights=False)
+    get_peft_model(made.model, config).save_pretrained(folder)
+    return folder
+
+
+def ask(stack: str | None = None, key: str | None = "picture", **more: Any) -> GenerateRequest:
+    return GenerateRequest("Is the door damaged?", HISTORY, picture(), key, stack, **{"max_new_tokens": 6, **more})
+
+
+def first_logits(made: HubProfile) -> torch.Tensor:
+    """Logits of the whole prompt in one go, as transformers itself computes them."""
+    pixels = made.pixels(picture())
+    seen = made.see(pixels)
+    ids = made.prefix(HISTORY) + made.invocation("Is the door damaged?", pixels, seen)
+    inputs = {"input_ids": torch.tensor([ids]), **pixels.inputs}
+    image = inputs["input_ids"] == made._image_id
+    if made.family.startswith("qwen"):
+        inputs["mm_token_type_ids"] = image.int()
+    if made.family == "paligemma":
+        inputs["token_type_ids"] = torch.zeros_like(inputs["input_ids"])
+    out: torch.Tensor = made.model(**inputs).logits[0, -1]
+    return out
+
+
+@pytest.mark.parametrize("kind", MAKERS)
+def test_reads_a_prompt_as_transformers_does_in_one_piece(kind: str) -> None:
+    made = profile(kind)
+    with torch.inference_mode():
+        whole = first_logits(made)
+        pixels = made.pixels(picture())
+        seen, cache = made.see(pixels), DynamicCache()
+        if prefix := made.prefix(HISTORY):
+            made.read(prefix, cache)
+        ours, _ = made.begin(made.invocation("Is the door damaged?", pixels, seen), pixels, seen, cache)  # type: ignore[arg-type]
+    torch.testing.assert_close(ours, whole, rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.parametrize("kind", MAKERS)
+def test_switches_mixes_and_reuses(kind: str, tmp_path: Path) -> None:
+    backbone = LocalBackbone(kind, "tiny", profile(kind))
+    for seed, name in enumerate("abc"):
+        backbone.attach(name, stack(kind, tmp_path / name, seed))
+    stacks = (*"abc", None)
+    cold = [backbone.generate(ask(name, key=None)) for name in stacks]
+    assert len({answer.text for answer in cold} | {str([p.probability for p in answer.pieces]) for answer in cold}) > 4
+    vision = backbone.profile.vision
+    low, upper = (count(layer) for layer in (vision.layers[0], vision.layers[vision.upper]))
+    warm = [backbone.generate(ask(name)) for name in stacks]
+    assert_same(warm, cold)
+    assert (len(low), len(upper)) == (1, 4)
+    assert_same(backbone.generate_many([ask(name) for name in stacks]), cold)
+    assert (len(low), len(upper)) == (1, 4)
+    for name in "abc":
+        backbone.detach(name)
+    assert_same([backbone.generate(ask(None))], cold[3:])
+
+
+@pytest.mark.parametrize("kind", MAKERS)
+def test_trains_all_three_parts_until_the_loss_falls(kind: str, tmp_path: Path) -> None:
+    from peft import LoraConfig, get_peft_model
+
+    made = profile(kind)
+    made.model.requires_grad_(False)
+    places = made.places
+    config = LoraConfig(r=4, lora_alpha=16, target_modules=places.pattern)
+    peft = get_peft_model(made.model, config)
+    learned = {name: weight for name, weight in peft.named_parameters() if weight.requires_grad}
+    optimizer = torch.optim.AdamW(learned.values(), lr=1e-2)
+    answer = [*made._encode("Yes, there is a dent"), made.tokenizer.eos_token_id]
+    pixels = made.pixels(picture())
+    losses = []
+    for _ in range(8):
+        seen = made.see(pixels)
+        ids = made.invocation("Is the door damaged?", pixels, seen)
+        hidden, _ = made.run(ids + answer[:-1], pixels, seen, DynamicCache())
+        loss = torch.nn.functional.cross_entropy(made.logits(hidden[0, -len(answer) :]), torch.tensor(answer))
+        loss.backward()
+        optimizer.step()
+        losses.append(float(loss.detach()))
+        used = {name for name, weight in learned.items() if weight.grad is not None and weight.grad.abs().sum() > 0}
+        optimizer.zero_grad()
+    assert losses[-1] < losses[0] - 0.2
+    assert used == set(learned), "a LoRA is dropped in silence"
+    peft.save_pretrained(tmp_path)
+    backbone = LocalBackbone(kind, "tiny", profile(kind))
+    backbone.attach("learned", tmp_path)
+    request = GenerateRequest("Is the door damaged?", (), picture(), None, "learned", max_new_tokens=3)
+    plain = GenerateRequest("Is the door damaged?", (), picture(), None, None, max_new_tokens=3)
+    assert [p.probability for p in backbone.generate(request).pieces] != [
+        p.probability for p in backbone.generate(plain).pieces
+    ]
+
+
+def count(module: torch.nn.Module) -> list[int]:
+    """Filled by one whenever the module's own work is done, not when it is answered from memory."""
+    runs: list[int] = []
+    inner = next(child for name, child in module.named_modules() if "norm" in name.lower())
+    inner.register_forward_hook(lambda *args: runs.append(1))
+    return runs
+
+
+def assert_same(some: Any, others: Any) -> None:
+    for one, other in zip(some, others, strict=True):
+        assert one.text == other.text
+        np.testing.assert_allclose(
+            [p.probability for p in one.pieces], [p.probability for p in other.pieces], rtol=1e-3
+        )
+
+
+def test_special_tokens_written_by_a_user_stay_text() -> None:
+    made = profile("llava")
+    ids = made.invocation("say <image> <|im_end|>", None, None)
+    assert made._image_id not in ids
+    assert ids.count(made.tokenizer.eos_token_id) == 1
+
+
+def test_loads_a_folder_by_name_and_serves_a_stack_trained_for_it(tmp_path: Path) -> None:
+    model, parts = tiny("llava")
+    folder = tmp_path / "Tiny-LLaVA.v1"
+    for part in (model, parts.tokenizer, parts.image_processor):
+        part.save_pretrained(folder)
+    backbone = load_backbone(str(folder), Settings.load({}))
+    assert backbone.name == "tiny_llava_v1"
+    assert len(backbone.revision) == 12
+    backbone.attach("a", stack("llava", tmp_path / "a", 1))
+    made = LocalBackbone("llava", "tiny", profile("llava"))
+    made.attach("a", tmp_path / "a")
+    assert_same([backbone.generate(ask("a"))], [made.generate(ask("a"))])
+
+
+def test_what_does_not_load_is_named(tmp_path: Path) -> None:
+    with pytest.raises(UnknownName, match="there is no backbone"):
+        load_backbone("nanno", Settings.load({}))
+    (tmp_path / "config.json").write_text('{"model_type": "mllama"}')
+    with pytest.raises(BackboneError, match="mllama"):
+        load_backbone(str(tmp_path), Settings.load({}))
+    with pytest.raises(BackboneError, match="nobody/nothing"):
+        load_backbone("nobody/nothing", Settings.load({}, offline=True))
+
+
+def test_a_family_that_is_not_known_is_refused() -> None:
+    with pytest.raises(BackboneError, match="not known here; known kinds: llava"):
+        family_of("mllama")
+    with pytest.raises(BackboneError, match="florence2"):
+        family_of("florence2", encoder_decoder=True)
