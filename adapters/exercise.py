@@ -35,6 +35,9 @@ class Studio(Protocol):
     def text(self, rng: random.Random, size: tuple[int, int]) -> Any:
         """A picture of this size with lines of text: a line, a page, a document, a scene."""
 
+    def chart(self, rng: random.Random) -> Any:
+        """A bar or line chart; `facts` holds `title`, `labels` and `values`."""
+
     def scene(self, rng: random.Random) -> Any:
         """A scene with one to six objects."""
 

@@ -14,7 +14,7 @@ from task_folders import MANIFEST, write_stack, write_task
 from adapters.registry import TaskRegistry
 from conlora_agent.core.errors import BadInput, ConloraError, ManifestError, StorageError, UnknownName, WeightsError
 
-BUILTIN = ("caption", "grounding", "ocr", "vqa")
+BUILTIN = ("caption", "chart", "grounding", "ocr", "vqa")
 NANO = '[backbones.nano]\nweights = "nano"\n'
 
 
@@ -130,7 +130,7 @@ def test_a_task_that_is_switched_off_is_no_route_and_stays_so(registry: TaskRegi
     registry.switch("vqa", on=True)
     other = TaskRegistry(user_dir)
     assert other.off() == {"caption"}
-    assert {route.name for route in other.routes()} == set(other.names()) - {"caption"}
+    assert {route.name for route in other.routes()} == set(BUILTIN) - {"caption", "chart"}
     assert other.get("caption").name == "caption"
     with pytest.raises(UnknownName):
         registry.switch("captions", on=False)

@@ -8,6 +8,7 @@ from typing import Any
 
 from conlora_agent.settings import Settings
 from conlora_agent.training.draw import questions
+from conlora_agent.training.draw.charts import chart
 from conlora_agent.training.draw.colours import COLOURS
 from conlora_agent.training.draw.documents import document
 from conlora_agent.training.draw.material import HELDOUT_STYLES, TRAIN_STYLES, Material
@@ -74,6 +75,10 @@ class DrawingStudio:
         if kind < 0.3:
             return self.scene(rng)
         return text_picture(rng, self.words, self.fonts, size, dense=rng.random() < 0.15)
+
+    def chart(self, rng: random.Random) -> Sample:
+        """A bar or line chart; its title, labels and values are in `facts`."""
+        return chart(rng, SQUARE, self.fonts, self.words)
 
     def scene(self, rng: random.Random) -> Sample:
         """A scene with one to six objects."""
