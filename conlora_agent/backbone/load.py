@@ -10,14 +10,11 @@ import logging
 import re
 from pathlib import Path
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from conlora_agent.backbone.nano.assemble import Progress, assembled, revision
 from conlora_agent.core.errors import BackboneError
 from conlora_agent.core.protocols import Backbone
-
-if TYPE_CHECKING:
-    import torch
 
 
 def load_nano(cache: Path, threads: int | None = None, progress: Progress | None = None) -> Backbone:
@@ -27,11 +24,12 @@ def load_nano(cache: Path, threads: int | None = None, progress: Progress | None
     from conlora_agent.backbone.local import LocalBackbone
     from conlora_agent.backbone.nano import register
     from conlora_agent.backbone.nano.profile import NanoProfile
+    from conlora_agent.backbone.numbers import native_dtype
 
     _quiet(threads)
     folder = assembled(cache, progress)
     register()
-    model = transformers.AutoModelForImageTextToText.from_pretrained(folder, dtype=number_type())
+    model = transformers.AutoModelForImageTextToText.from_pretrained(folder, dtype=native_dtype())
     processor = transformers.AutoProcessor.from_pretrained(folder)
     return LocalBackbone("nano", revision(), NanoProfile(model, processor))
 
@@ -48,10 +46,11 @@ def load_hub(source: str, threads: int | None = None, *, offline: bool = False) 
     from conlora_agent.backbone.families import family_of
     from conlora_agent.backbone.hub import hub_profile
     from conlora_agent.backbone.local import LocalBackbone
+    from conlora_agent.backbone.numbers import native_dtype
 
     _quiet(threads)
     device = "cuda" if torch.cuda.is_available() else "cpu"
-    kind = torch.bfloat16 if device == "cuda" else number_type()
+    kind = native_dtype(device)
     try:
         config = transformers.AutoConfig.from_pretrained(source, local_files_only=offline)
         text = config.get_text_config()
@@ -80,14 +79,6 @@ def _quiet(threads: int | None) -> None:
     logging.getLogger("transformers").setLevel(logging.ERROR)
     if threads:
         torch.set_num_threads(threads)
-
-
-def number_type() -> torch.dtype:
-    """bf16 where the CPU computes in it. Elsewhere it is imitated, several times slower than fp32."""
-    import torch
-
-    has = torch.cpu.get_capabilities()
-    return torch.bfloat16 if has.get("avx512_bf16") or has.get("amx_bf16") else torch.float32
 
 
 def backbone_name(source: str) -> str:
