@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
+
 import torch
 
 
@@ -14,3 +16,10 @@ def native_dtype(device: str = "cpu") -> torch.dtype:
         return torch.bfloat16 if torch.cuda.is_bf16_supported(including_emulation=False) else torch.float32
     has = torch.cpu.get_capabilities()
     return torch.bfloat16 if has.get("avx512_bf16") or has.get("amx_bf16") else torch.float32
+
+
+def compute_in(device: str) -> AbstractContextManager[None]:
+    """Within: float32 parameters are multiplied in `native_dtype(device)`, for training."""
+    dtype = native_dtype(device)
+    context: AbstractContextManager[None] = torch.autocast(device, dtype, enabled=dtype != torch.float32)
+    return context

@@ -10,8 +10,6 @@ from numpy.typing import NDArray
 from conlora_agent.backbone.nano.configuration import CELL, POINT
 from conlora_agent.training.draw.sample import Sample
 
-IGNORE = -100
-
 
 @dataclass
 class DenseLabels:
@@ -25,18 +23,14 @@ class DenseLabels:
     """(h, w) 1 at an object's centre cell, falling off around it."""
     box: NDArray[np.float32]
     """(4, h, w) distances in pixels, NaN away from objects."""
-    colour: NDArray[np.int64]
-    """(h, w) class, IGNORE away from objects and where the colour is not known."""
-    name: NDArray[np.int64]
-    """(h, w) class, IGNORE away from objects."""
 
 
-def dense_labels(sample: Sample, names: dict[str, int], colours: dict[str, int]) -> DenseLabels:
+def dense_labels(sample: Sample) -> DenseLabels:
     """Labels of every grid cell of `sample`, whose sides must be multiples of 32 pixels."""
     height, width = sample.picture.shape[:2]
     glyph, shape = _glyph_grids(sample, height // POINT, width // POINT)
-    heat, box, colour, name = _object_grids(sample, height // CELL, width // CELL, names, colours)
-    return DenseLabels(glyph, shape, heat, box, colour, name)
+    heat, box = _object_grids(sample, height // CELL, width // CELL)
+    return DenseLabels(glyph, shape, heat, box)
 
 
 def _glyph_grids(sample: Sample, h: int, w: int) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
@@ -76,11 +70,8 @@ def _space_after(text: str, visible: int) -> bool:
     return False
 
 
-def _object_grids(
-    sample: Sample, h: int, w: int, names: dict[str, int], colours: dict[str, int]
-) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.int64], NDArray[np.int64]]:
+def _object_grids(sample: Sample, h: int, w: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     heat, box = np.zeros((h, w), np.float32), np.full((4, h, w), np.nan, np.float32)
-    colour, name = np.full((h, w), IGNORE, np.int64), np.full((h, w), IGNORE, np.int64)
     ys, xs = (np.arange(h) + 0.5)[:, None] * CELL, (np.arange(w) + 0.5)[None] * CELL
     # Large objects first, so that a small one in front keeps its cells.
     for item in sorted(sample.objects, key=lambda o: -(o.box[2] - o.box[0]) * (o.box[3] - o.box[1])):
@@ -95,6 +86,4 @@ def _object_grids(
         near[iy, ix] = True
         for k, distance in enumerate((xs - x0 + 0 * ys, ys - y0 + 0 * xs, x1 - xs + 0 * ys, y1 - ys + 0 * xs)):
             box[k][near] = np.maximum(distance[near], 0.5)
-        name[near] = names[item.name]
-        colour[near] = colours.get(item.colour or "none", IGNORE)
-    return heat, box, colour, name
+    return heat, box

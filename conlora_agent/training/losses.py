@@ -7,7 +7,6 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from conlora_agent.backbone.nano.dense import DenseOutput
-from conlora_agent.training.labels import IGNORE
 
 NONE_WEIGHT = 0.25
 
@@ -29,25 +28,21 @@ def dense_loss(out: DenseOutput, labels: dict[str, Tensor]) -> tuple[Tensor, dic
         parts["shape"] = F.smooth_l1_loss(guess[:, :4], truth[:, :4], beta=0.3)
         parts["gap"] = F.binary_cross_entropy_with_logits(guess[:, 4], truth[:, 4])
     parts |= _object_losses(out, labels)
-    scale = {"glyph": 1.0, "shape": 1.0, "gap": 0.3, "heat": 1.0, "box": 1.0, "colour": 0.5, "name": 1.0}
+    scale = {"glyph": 1.0, "shape": 1.0, "gap": 0.3, "heat": 1.0, "box": 1.0}
     total = torch.stack([scale[k] * v for k, v in parts.items()]).sum()
     return total, {k: round(float(v.detach()), 4) for k, v in parts.items()}
 
 
 def _object_losses(out: DenseOutput, labels: dict[str, Tensor]) -> dict[str, Tensor]:
-    near = labels["name"] != IGNORE
+    truth = labels["box"].permute(0, 2, 3, 1)
+    near = ~truth[..., 0].isnan()
     if not near.any():
         return {}
-    truth = labels["box"].permute(0, 2, 3, 1)[near]
-    guess = out.box[near]
-    parts = {
+    truth, guess = truth[near], out.box[near]
+    return {
         "heat": _focal(out.heat.float(), labels["heat"]),
         "box": (1 - generalised_iou(guess, truth)).mean() + 0.5 * (guess.log() - truth.log()).abs().mean(),
-        "name": F.cross_entropy(out.name.float()[near], labels["name"][near]),
     }
-    if (labels["colour"] != IGNORE).any():
-        parts["colour"] = F.cross_entropy(out.colour.float().flatten(0, 2), labels["colour"].flatten())
-    return parts
 
 
 def _focal(logits: Tensor, heat: Tensor) -> Tensor:

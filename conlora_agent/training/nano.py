@@ -11,19 +11,22 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 
 from adapters.exercise import Exercise
 from adapters.task import load_task
 from conlora_agent.backbone.nano import assemble
 from conlora_agent.backbone.nano.configuration import NanoConfig
 from conlora_agent.backbone.nano.vision import NanoVision
+from conlora_agent.backbone.numbers import compute_in, native_dtype
 from conlora_agent.core.errors import BadInput
 from conlora_agent.phrases import referring_phrase
+from conlora_agent.training.look import LookRun, fit, gather, heldout_cuts
 from conlora_agent.training.lora import nano_lora
+from conlora_agent.training.losses import generalised_iou
 from conlora_agent.training.stacks import Exercises, StackRun, save_stack, train_stack
 from conlora_agent.training.stream import DrawnBatches
-from conlora_agent.training.studio import DrawingStudio, known_names
+from conlora_agent.training.studio import DrawingStudio, SceneSeries, known_names
 from conlora_agent.training.vision import VisionRun, pretrain
 
 TASKS = ("ocr", "grounding", "caption", "vqa")
@@ -31,6 +34,9 @@ ALIGNMENT = "alignment"
 ADAPTERS = Path(__file__).parents[2] / "adapters"
 HELDOUT_BATCHES = 3
 CORRECTION_SEED = 20
+GOOD_BOX = 0.5
+EXERCISES_A_SCENE = 4
+"""So many exercises about one scene: drawing and looking are paid once."""
 
 
 @dataclass
@@ -53,44 +59,64 @@ class Plan:
 
 
 def train_vision(plan: Plan) -> None:
-    """Dense pretraining of glyph stem, upper layers and heads on text and scenes, mixed."""
+    """Dense pretraining of glyph stem, upper layers and heads on text and scenes, from what is shipped if anything."""
     plan.begin()
     studio = DrawingStudio.open()
+    _, model = _vision()
+    heldout = DrawnBatches(DrawingStudio.open("heldout").mixture, 32, seed=77)
+    held = [heldout.batch(i) for i in range(HELDOUT_BATCHES)]
+    batches = DrawnBatches(studio.mixture, plan.batch, seed=plan.seed + 1)
+    run = VisionRun(
+        plan.out / "vision", plan.minutes, plan.batch, seed=plan.seed, workers=plan.workers, device=plan.device
+    )
+    pretrain(run, model, batches, lambda m: dense_accuracy(m, held, plan.device))
+
+
+def _vision() -> tuple[NanoConfig, NanoVision]:
+    """The vision layers as shipped, or fresh ones around the packaged parts where none are shipped yet."""
     known = known_names()
     config = NanoConfig(names=known["names"], colours=known["colours"])
     model = NanoVision(config)
     model.low.trunk.load_imagenet(assemble.imagenet_file())
-    heldout = DrawnBatches(DrawingStudio.open("heldout").mixture, 32, config.names, config.colours, seed=77)
-    held = [heldout.batch(i) for i in range(HELDOUT_BATCHES)]
-    batches = DrawnBatches(studio.mixture, plan.batch, config.names, config.colours, seed=plan.seed + 1)
-    run = VisionRun(
-        plan.out / "vision", plan.minutes, plan.batch, seed=plan.seed, workers=plan.workers, device=plan.device
-    )
-    plan.out.mkdir(parents=True, exist_ok=True)
-    (plan.out / "names.json").write_text(json.dumps(known))
-    pretrain(run, config, model, batches, lambda m: dense_accuracy(m, held, plan.device))
+    model.look.load_imagenet(assemble.imagenet_file())
+    own = model.state_dict()
+    shipped = {key.removeprefix("vision."): value for key, value in assemble.trained_weights().items()}
+    model.load_state_dict({k: v for k, v in shipped.items() if k in own and own[k].shape == v.shape}, strict=False)
+    return config, model
+
+
+def train_look(plan: Plan) -> None:
+    """Names and colours of objects: two thirds of the time gathers features of drawn objects, then they are fitted."""
+    plan.begin()
+    config, model = _vision()
+    held = heldout_cuts(config, model)
+    run = LookRun(plan.out / "look", plan.minutes * 2 / 3, seed=plan.seed + 1, workers=plan.workers, device=plan.device)
+    model.to(plan.device)
+    gather(run, model, config, DrawingStudio.open())
+    fit(run, model.look, held)
 
 
 def dense_accuracy(model: NanoVision, batches: list[dict[str, Any]], device: str) -> dict[str, float]:
-    """On held-out pictures: glyphs right at their exact cell, false glyphs per glyph, objects named right."""
+    """On held-out pictures: glyphs right at their cell, false glyphs per glyph, boxes good at objects' centres."""
     model.eval()
-    right = total = false = named = objects = 0
+    right = total = false = good = objects = 0
     for batch in batches:
-        with torch.no_grad(), torch.autocast(device, torch.bfloat16):
-            out = model(batch["pixels"].to(device).float() / 255)
+        with torch.no_grad(), compute_in(device):
+            out = model.describe(model.low(batch["pixels"].to(device).float() / 255))
         guess, truth = out.glyph.float().argmax(-1).cpu(), batch["glyph"]
         there = truth > 0
         right += int((guess[there] == truth[there]).sum())
         false += int((guess[~there] > 0).sum())
         total += int(there.sum())
         centre = batch["heat"] == 1
-        named += int((out.name.float().argmax(-1).cpu()[centre] == batch["name"][centre]).sum())
+        truth_box = batch["box"].permute(0, 2, 3, 1)[centre]
+        good += int((generalised_iou(out.box.float().cpu()[centre], truth_box) > GOOD_BOX).sum())
         objects += int(centre.sum())
     model.train()
     return {
         "heldout_glyphs": round(right / max(1, total), 4),
         "heldout_false": round(false / max(1, total), 4),
-        "heldout_names": round(named / max(1, objects), 4),
+        "heldout_boxes": round(good / max(1, objects), 4),
     }
 
 
@@ -99,20 +125,24 @@ def compose(plan: Plan) -> tuple[Any, Any]:
     # The corrections' first layer is drawn at random and never pretrained: stack and shipped base must share it.
     torch.manual_seed(CORRECTION_SEED)
     tokenizer, language_model = assemble.language_model()
-    checkpoint = plan.out / "vision" / "vision.pt"
-    if not checkpoint.exists():
-        model = assemble.compose(tokenizer, language_model)
-        assemble.load_trained(model)
-    else:
-        model = assemble.compose(tokenizer, language_model, json.loads((plan.out / "names.json").read_text()))
-        model.vision.load_state_dict(torch.load(checkpoint, map_location="cpu", weights_only=True)["model"])
-    return model.to(plan.device, torch.bfloat16), tokenizer
+    model = assemble.compose(tokenizer, language_model, known_names())
+    shipped = assemble.trained_weights()
+    if shipped:
+        assemble.load_trained(model, shipped)
+    seen, looked = plan.out / "vision" / "vision.pt", plan.out / "look" / "look.pt"
+    if seen.exists():
+        # The second look has a stage, and a checkpoint, of its own.
+        state = torch.load(seen, map_location="cpu", weights_only=True)["model"]
+        model.vision.load_state_dict({k: v for k, v in state.items() if not k.startswith("look.")}, strict=False)
+    if looked.exists():
+        model.vision.look.load_state_dict(torch.load(looked, map_location="cpu", weights_only=True))
+    return model.to(plan.device, native_dtype(plan.device)), tokenizer
 
 
 def train_task(plan: Plan, name: str) -> None:
     """One stack, trained on what the task's own `data.py` makes, written under the run's folder.
 
-    The name ALIGNMENT trains on all tasks mixed; stacks trained after it start from it.
+    The name ALIGNMENT trains on all tasks mixed; stacks trained after it start from it, or else from what is shipped.
     """
     from peft import get_peft_model
 
@@ -120,7 +150,10 @@ def train_task(plan: Plan, name: str) -> None:
     base, tokenizer = compose(plan)
     base.requires_grad_(False)
     model = get_peft_model(base, nano_lora(), adapter_name=name, autocast_adapter_dtype=False)
-    model.to(torch.bfloat16)
+    model.to(native_dtype(plan.device))
+    aligned = plan.out / "stacks" / f"{ALIGNMENT}.pt"
+    if name != ALIGNMENT and not aligned.exists():
+        take_shipped(model, name)
     run = StackRun(
         task=name,
         out=plan.out / "stacks",
@@ -130,15 +163,25 @@ def train_task(plan: Plan, name: str) -> None:
         workers=plan.workers,
         device=plan.device,
         rate=1.5e-3 if name == ALIGNMENT else 8e-4,
-        start=plan.out / "stacks" / f"{ALIGNMENT}.pt" if name != ALIGNMENT else None,
+        start=aligned if name != ALIGNMENT else None,
+        vision=plan.device != "cpu",
     )
-    studio = DrawingStudio.open(wide=name != ALIGNMENT)
+    studio = SceneSeries(DrawingStudio.open(wide=name != ALIGNMENT), EXERCISES_A_SCENE)
     makers = [instructed(task, studio) for task in (TASKS if name == ALIGNMENT else (name,))]
     train_stack(run, model, Exercises(makers, tokenizer, run))
     save_stack(model, name, plan.out / "stacks" / name, "nano", "unshipped")
 
 
-def instructed(name: str, studio: DrawingStudio) -> Callable[[random.Random], Exercise]:
+def take_shipped(model: Any, name: str) -> None:
+    """Put the shipped stack's weights into the adapter of PeftModel `model`, if there are any that fit."""
+    from peft import set_peft_model_state_dict
+
+    file = ADAPTERS / name / "nano" / "adapter_model.safetensors"
+    if file.exists():
+        set_peft_model_state_dict(model, load_file(file), adapter_name=name)
+
+
+def instructed(name: str, studio: Any) -> Callable[[random.Random], Exercise]:
     """Makes exercises of a task with the very instructions that reach the model when it serves."""
     task = load_task(ADAPTERS / name, builtin=True)
     make = importlib.import_module(f"adapters.{name}.data").exercise
@@ -154,7 +197,7 @@ def instructed(name: str, studio: DrawingStudio) -> Callable[[random.Random], Ex
 
 def ship(plan: Plan) -> None:
     """Write vision and stacks of this run into the repository, in bf16, each stack naming the new revision."""
-    if not (plan.out / "vision" / "vision.pt").exists():
+    if not any(plan.out.glob("*/*.pt")):
         raise BadInput(f"nothing to ship in {plan.out}", "run the stage `vision` first")
     model, _ = compose(plan)
     state = model.state_dict()
@@ -166,17 +209,19 @@ def ship(plan: Plan) -> None:
     assemble.WEIGHTS.mkdir(parents=True, exist_ok=True)
     for part, tensors in parts.items():
         save_file(tensors, assemble.WEIGHTS / f"{part}.safetensors")
-    (assemble.WEIGHTS / "names.json").write_text((plan.out / "names.json").read_text())
+    (assemble.WEIGHTS / "names.json").write_text(json.dumps(known_names()))
     revision = assemble.revision()
     for name in TASKS:
-        source = plan.out / "stacks" / name
-        if source.exists():
-            copy_stack(source, ADAPTERS / name / "nano", revision)
+        source, target = plan.out / "stacks" / name, ADAPTERS / name / "nano"
+        # A stack not trained again in this run goes on with the new backbone: its LoRAs sit on layers that still fit.
+        if source.exists() or target.exists():
+            copy_stack(source if source.exists() else target, target, revision)
 
 
 def copy_stack(source: Path, target: Path, revision: str) -> None:
     """Copy a trained stack, recording the revision of the backbone it belongs to."""
     target.mkdir(parents=True, exist_ok=True)
-    for name in ("adapter_config.json", "adapter_model.safetensors"):
-        (target / name).write_bytes((source / name).read_bytes())
+    (target / "adapter_config.json").write_bytes((source / "adapter_config.json").read_bytes())
+    tensors = load_file(source / "adapter_model.safetensors")
+    save_file({k: v.to(torch.bfloat16) for k, v in tensors.items()}, target / "adapter_model.safetensors")
     (target / "stack.json").write_text(json.dumps({"backbone": "nano", "revision": revision}) + "\n")

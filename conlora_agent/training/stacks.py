@@ -49,6 +49,8 @@ class StackRun:
     device: str = "cpu"
     start: Path | None = None
     """Checkpoint of another stack to begin from."""
+    vision: bool = True
+    """Whether the LoRAs on vision and mid layers are trained too; else they stay as they start, at half the cost."""
     log_every: int = 20
     save_every: int = 60
 
@@ -64,6 +66,8 @@ class TeacherBatch:
     answers: list[list[int]]
     places: list[Box] | None = None
     """Where each picture lies on its canvas; the whole of it by default."""
+    shown: list[int] | None = None
+    """Which picture each row is about; by default each has its own."""
 
 
 class Exercises(IterableDataset[TeacherBatch]):
@@ -95,12 +99,15 @@ class Exercises(IterableDataset[TeacherBatch]):
             one = make(rng)
             if not made or one.picture.shape == made[0].picture.shape:
                 made.append(one)
-        pixels = np.ascontiguousarray(np.stack([e.picture for e in made]).transpose(0, 3, 1, 2))
+        pictures = list({id(e.picture): e.picture for e in made}.values())
+        position = {id(picture): i for i, picture in enumerate(pictures)}
+        pixels = np.ascontiguousarray(np.stack(pictures).transpose(0, 3, 1, 2))
         return TeacherBatch(
             torch.from_numpy(pixels),
             prefix_ids(self.tokenizer, random_history(rng)),
             [invocation_ids(self.tokenizer, e.request, True) for e in made],
             [answer_ids(self.tokenizer, e.answer, e.spelled) for e in made],
+            shown=[position[id(e.picture)] for e in made],
         )
 
 
@@ -140,12 +147,15 @@ def answer_ids(tokenizer: Any, text: str, spelled: bool) -> list[int]:
     return [*answer, tokenizer.convert_tokens_to_ids(END)]
 
 
-def answer_loss(model: Any, batch: TeacherBatch, device: str) -> Tensor:
-    """Mean cross-entropy of the answers' tokens. `model` is the PeftModel with the stack active."""
+def answer_loss(model: Any, batch: TeacherBatch, device: str, *, vision: bool = True) -> Tensor:
+    """Mean cross-entropy of the answers' tokens. `model` is the PeftModel with the stack active.
+
+    Without `vision` no gradient reaches the vision and mid layers.
+    """
     nano = model.base_model.model
     embed = nano.get_input_embeddings()
     rows, targets = [], []
-    for tokens, prompt, answer in zip(_seen(nano, batch, device), batch.prompts, batch.answers, strict=True):
+    for tokens, prompt, answer in zip(_seen(nano, batch, device, vision), batch.prompts, batch.answers, strict=True):
         words = embed(torch.tensor((prompt[1:] if len(tokens) else prompt) + answer[:-1], device=device))
         rows.append(torch.cat([tokens.to(words.dtype), words]))
         targets.append(torch.tensor([-100] * (len(rows[-1]) - len(answer)) + answer, device=device))
@@ -158,14 +168,15 @@ def answer_loss(model: Any, batch: TeacherBatch, device: str) -> Tensor:
     return total / sum(map(len, batch.answers))
 
 
-def _seen(nano: Any, batch: TeacherBatch, device: str) -> list[Tensor]:
+def _seen(nano: Any, batch: TeacherBatch, device: str, vision: bool) -> list[Tensor]:
     """Visual tokens of each row, which take the place of its first id; none of any where there are no pictures."""
     if batch.pixels is None:
         return [torch.zeros(0, nano.config.text_config.hidden_size, device=device) for _ in batch.prompts]
     with torch.no_grad():
         low = nano.vision.low(batch.pixels.to(device).to(nano.dtype) / 255)
-    tokens: list[Tensor] = nano.visual_tokens(low=low, places=batch.places)[0]
-    return tokens
+    with torch.set_grad_enabled(vision):
+        tokens: list[Tensor] = nano.visual_tokens(low=low, places=batch.places)[0]
+    return tokens if batch.shown is None else [tokens[i] for i in batch.shown]
 
 
 def _history(model: Any, nano: Any, ids: list[int], device: str) -> Any:
@@ -208,7 +219,7 @@ def train_stack(run: StackRun, model: Any, exercises: Exercises) -> None:
         if done >= 1:
             break
         optimizer.set_rate(run.rate * min(1.0, (step + 1) / 40) * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * done))))
-        loss = answer_loss(model, batch, run.device)
+        loss = answer_loss(model, batch, run.device, vision=run.vision)
         loss.backward()
         optimizer.step()
         step += 1

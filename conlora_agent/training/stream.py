@@ -24,10 +24,8 @@ Draw = Callable[[random.Random, tuple[int, int]], Sample]
 class DrawnBatches(IterableDataset[dict[str, Tensor]]):
     """Batches of pictures with dense labels. `first` skips that many batches, so that a resumed run sees new ones."""
 
-    def __init__(self, draw: Draw, size: int, names: list[str], colours: list[str], seed: int, first: int = 0) -> None:
+    def __init__(self, draw: Draw, size: int, seed: int, first: int = 0) -> None:
         self.draw, self.size, self.seed, self.first = draw, size, seed, first
-        self.names = {name: i for i, name in enumerate(names)}
-        self.colours = {colour: i for i, colour in enumerate(colours)}
 
     def __iter__(self) -> Iterator[dict[str, Tensor]]:
         info = get_worker_info()
@@ -42,7 +40,7 @@ class DrawnBatches(IterableDataset[dict[str, Tensor]]):
         rng = random.Random(f"{self.seed}/{number}")
         canvas = rng.choice(CANVASES)
         samples = [self.draw(rng, canvas) for _ in range(self.size)]
-        labels = [dense_labels(s, self.names, self.colours) for s in samples]
+        labels = [dense_labels(s) for s in samples]
         pixels = np.stack([s.picture for s in samples]).transpose(0, 3, 1, 2)
         return {"pixels": torch.from_numpy(np.ascontiguousarray(pixels)), **stack_labels(labels)}
 

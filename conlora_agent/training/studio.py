@@ -98,6 +98,26 @@ class DrawingStudio:
         return phrase, boxes
 
 
+@dataclass
+class SceneSeries:
+    """A studio whose scenes come `times` in a row: one look at a picture then serves several exercises about it."""
+
+    studio: DrawingStudio
+    times: int
+    _scene: Sample | None = None
+    _left: int = 0
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.studio, name)
+
+    def scene(self, rng: random.Random) -> Sample:
+        """The scene of the call before, or a new one when it has been asked about `times` times."""
+        if self._scene is None or not self._left:
+            self._scene, self._left = self.studio.scene(rng), self.times
+        self._left -= 1
+        return self._scene
+
+
 def known_names() -> dict[str, list[str]]:
     """What the mid layer can name, in label order: objects and colours."""
     return {"names": sorted({*EMOJI, *SHAPES, *THINGS}), "colours": ["none", *COLOURS]}

