@@ -64,7 +64,9 @@ class Cuts(IterableDataset[tuple[Tensor, Tensor, Tensor]]):
     def batch(self, number: int, scenes: int = 16) -> tuple[Tensor, Tensor, Tensor]:
         """All objects of some scenes, in batch `number` of the stream."""
         rng = random.Random(f"{self.seed}/{number}")
-        shown, names, colours = [], [], []
+        shown: list[Tensor] = []
+        names: list[int] = []
+        colours: list[int] = []
         while len(shown) < scenes:
             sample = self.studio.mixture(rng, SQUARE)
             if not sample.objects:
