@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Sequence
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +24,7 @@ from router.fitting import Fitted, fit, refit
 from router.planning import MAX_PARTS, Part, PartStep, Planner, borders, stretches
 from router.store import FittedStore, KnownVectors, digest
 
+REMEMBERED_PLANS = 1024
 NEARLY_THE_SAME = 0.25
 """The share of routes that may come or go while calibration and planner stay as they are."""
 
@@ -56,9 +58,8 @@ class EmbeddingRouter:
         """Decide the steps of one turn."""
         decider = self._fitted()
         began = time.perf_counter()
-        whole = decider.judge(query)
-        steps = decider.several(query) or (decider.step(query, whole),)
-        return Plan(steps=steps, candidates=decider.candidates(whole), ms=(time.perf_counter() - began) * 1000)
+        plan = decider.plan(query)
+        return plan.model_copy(update={"ms": (time.perf_counter() - began) * 1000})
 
     def explain(self, query: RouteQuery) -> Explanation:
         """Why the message as a whole takes its route."""
@@ -122,6 +123,13 @@ class Decider:
         fitted_threshold = fitted.classifier.calibration.confidence
         self._threshold = fitted_threshold if clarify_threshold is None else clarify_threshold
         self._margin = fitted.classifier.calibration.margin
+        self.plan = lru_cache(maxsize=REMEMBERED_PLANS)(self._plan)
+
+    def _plan(self, query: RouteQuery) -> Plan:
+        """The steps of one turn. Kept in `plan`: the same question in the same conversation is decided once."""
+        whole = self.judge(query)
+        steps = self.several(query) or (self.step(query, whole),)
+        return Plan(steps=steps, candidates=self.candidates(whole))
 
     def judge(self, query: RouteQuery) -> Part:
         """Embedding and calibrated route probabilities of one text."""
