@@ -1,0 +1,83 @@
+"""The second look: what is cut out of the picture, and that pictures do not disturb one another."""
+
+from __future__ import annotations
+
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from conlora_agent.backbone.nano.configuration import NanoConfig
+from conlora_agent.backbone.nano.look import SIDE, THUMB, crops, thumbnails
+from conlora_agent.backbone.nano.vision import NanoVision
+from conlora_agent.training.look import shaken
+
+BOX = (0.25, 0.5, 0.5, 0.75)
+
+
+def picture() -> torch.Tensor:
+    """Blue, with a red square in BOX."""
+    pixels = torch.zeros(3, 64, 64)
+    pixels[2] = 1
+    pixels[:, 32:48, 16:32] = torch.tensor([1.0, 0, 0])[:, None, None]
+    return pixels
+
+
+def small_vision() -> NanoVision:
+    torch.manual_seed(0)
+    config = NanoConfig(
+        vision_size=32, vision_layers=2, vision_heads=2, stem_size=16, names=["a", "b"], colours=["none", "red"]
+    )
+    return NanoVision(config).eval()
+
+
+def test_a_cut_shows_the_box_with_a_margin_around_it() -> None:
+    (cut,) = crops(picture(), [BOX])
+    assert cut.shape == (3, SIDE, SIDE)
+    middle, corner = cut[:, SIDE // 2, SIDE // 2], cut[:, 2, 2]
+    assert middle.tolist() == [1, 0, 0]
+    assert corner.tolist() == [0, 0, 1]
+
+
+def test_what_is_wider_than_tall_is_cut_as_a_square_about_its_middle() -> None:
+    (cut,) = crops(picture(), [(0.25, 0.55, 0.5, 0.6)])
+    assert cut[0, SIDE // 2].mean() > 0.8  # red across the box
+    assert cut[2, 0].mean() == 1  # blue above it
+
+
+@given(st.tuples(*[st.floats(0, 1)] * 4))
+def test_any_box_gives_a_finite_square(edges: tuple[float, float, float, float]) -> None:
+    x0, x1 = sorted(edges[:2])
+    y0, y1 = sorted(edges[2:])
+    cut = crops(picture(), [(x0, y0, x1, y1)])
+    assert cut.shape == (1, 3, SIDE, SIDE)
+    assert bool(cut.isfinite().all())
+    assert thumbnails(cut).shape == (1, 3, THUMB, THUMB)
+
+
+@torch.no_grad()
+def test_pictures_looked_at_together_are_seen_as_if_alone() -> None:
+    vision = small_vision()
+    pixels = torch.stack([picture(), picture().flip(0), picture()])
+    boxes = [[BOX, (0.0, 0.0, 1.0, 1.0)], [], [BOX]]
+    together = vision.look(vision.low.trunk, pixels, boxes)
+    assert [len(seen.name) for seen in together] == [2, 0, 1]
+    alone = vision.look(vision.low.trunk, pixels[2:], [[BOX]])[0]
+    torch.testing.assert_close(together[2].name, alone.name)
+    torch.testing.assert_close(together[0].colour[:1], alone.colour)
+
+
+@torch.no_grad()
+def test_a_picture_without_boxes_is_seen_without_objects() -> None:
+    vision = small_vision()
+    (seen,) = vision.look(vision.low.trunk, picture()[None], [[]])
+    assert seen.name.shape == (0, 2)
+    assert seen.colour.shape == (0, 2)
+
+
+@given(st.integers(0, 10_000))
+def test_a_shaken_box_stays_a_box(seed: int) -> None:
+    import random
+
+    x0, y0, x1, y1 = shaken(random.Random(seed), (10, 20, 14, 60), 256, 256)
+    assert x0 < x1
+    assert y0 < y1
