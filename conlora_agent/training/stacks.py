@@ -31,6 +31,8 @@ from conlora_agent.training.optimise import MasterAdamW
 from conlora_agent.training.vision import log
 
 END = "<|im_end|>"
+HOPELESS = 1.5
+"""Mean loss per token, in nats, beyond which a text counts as illegible."""
 ROWS_TOGETHER = 16
 """Rows of a batch that the language model sees together, sorted by length so that little of them is padding."""
 
@@ -68,6 +70,8 @@ class TeacherBatch:
     """Where each picture lies on its canvas; the whole of it by default."""
     shown: list[int] | None = None
     """Which picture each row is about; by default each has its own."""
+    teachable: bool = False
+    """Whether to leave out rows that the model is lost on, because the picture does not show them clearly enough."""
 
 
 class Exercises(IterableDataset[TeacherBatch]):
@@ -108,6 +112,7 @@ class Exercises(IterableDataset[TeacherBatch]):
             [invocation_ids(self.tokenizer, e.request, True) for e in made],
             [answer_ids(self.tokenizer, e.answer, e.spelled) for e in made],
             shown=[position[id(e.picture)] for e in made],
+            teachable=all(e.spelled for e in made),
         )
 
 
@@ -164,7 +169,9 @@ def answer_loss(model: Any, batch: TeacherBatch, device: str, *, vision: bool = 
     order = sorted(range(len(rows)), key=lambda k: len(rows[k]))
     for start in range(0, len(order), ROWS_TOGETHER):
         some = order[start : start + ROWS_TOGETHER]
-        total = total + _summed_loss(nano, history, [rows[k] for k in some], [targets[k] for k in some])
+        total = total + _summed_loss(
+            nano, history, [rows[k] for k in some], [targets[k] for k in some], batch.teachable
+        )
     return total / sum(map(len, batch.answers))
 
 
@@ -189,7 +196,7 @@ def _history(model: Any, nano: Any, ids: list[int], device: str) -> Any:
     return cache
 
 
-def _summed_loss(nano: Any, history: Any, rows: list[Tensor], targets: list[Tensor]) -> Tensor:
+def _summed_loss(nano: Any, history: Any, rows: list[Tensor], targets: list[Tensor], teachable: bool) -> Tensor:
     """Cross-entropy summed over the answers' tokens of rows of like length, behind a shared history."""
     longest = max(map(len, rows))
     embeds = torch.stack([F.pad(row, (0, 0, 0, longest - len(row))) for row in rows])
@@ -200,7 +207,15 @@ def _summed_loss(nano: Any, history: Any, rows: list[Tensor], targets: list[Tens
     out = nano.language_model.model(inputs_embeds=embeds, past_key_values=past, use_cache=True)
     # Only answer positions go through the 49k-word head, a fifth of the cost otherwise.
     logits = nano.language_model.lm_head(out.last_hidden_state[target != -100]).float()
-    return F.cross_entropy(logits, target[target != -100], reduction="sum")
+    loss = F.cross_entropy(logits, target[target != -100], reduction="none")
+    if not teachable:
+        return loss.sum()
+    # What the vision layers cannot make out teaches nothing but guessing.
+    rows_of = torch.nonzero(target != -100)[:, 0]
+    mean = torch.zeros(len(rows), device=loss.device).index_reduce(
+        0, rows_of, loss.detach(), "mean", include_self=False
+    )
+    return (loss * (mean < HOPELESS)[rows_of]).sum()
 
 
 def train_stack(run: StackRun, model: Any, exercises: Exercises) -> None:
