@@ -307,7 +307,8 @@ def test_training_stops_early_and_keeps_the_best(tmp_path: Path, settings: Setti
     report = run(make_order(tmp_path, epochs=50, rate=0.8, patience=1), settings)
     assert report["stopped_early"]
     assert report["steps"] < 150
-    assert report["validation_loss"] == min(look["validation_loss"] for look in report["curve"])
+    # What is better by less than PROGRESS does not count as better.
+    assert report["validation_loss"] * (1 - course.PROGRESS) <= min(look["validation_loss"] for look in report["curve"])
 
 
 def test_losses_that_are_no_numbers_end_in_one_line_and_leave_the_task_alone(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,9 +22,11 @@ def check_backbone(name: str) -> None:
     if name in BACKBONES or is_server(name) or (Path(name) / "config.json").is_file():
         return
     if not re.fullmatch(r"[\w-][\w.-]*/[\w-][\w.-]*", name, re.ASCII) or Path(name).exists():
+        near = difflib.get_close_matches(name, BACKBONES, n=1)
+        meant = f"did you mean {near[0]!r}? Else " if near else ""
         raise UnknownName(
             f"there is no backbone {name!r}",
-            "give nano, a folder with a config.json, a hub id owner/name, or http://HOST:PORT/v1#MODEL",
+            f"{meant}give nano, a folder with a config.json, a hub id owner/name, or http://HOST:PORT/v1#MODEL",
         )
 
 
