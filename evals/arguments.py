@@ -20,6 +20,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from conlora_agent.core.errors import ConloraError, DataError
 from conlora_agent.core.types import Focus, ValueReferent
+from evals.jsonl import numbered_lines
 
 TODAY = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
 
@@ -64,16 +65,10 @@ class ArgumentsReport(BaseModel):
 
 def load_rows(path: Path) -> list[ArgumentsRow]:
     """Raises DataError naming file and line."""
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(
-            f"cannot read {path} ({error})", "give a JSONL file of messages with their arguments"
-        ) from error
     rows: list[ArgumentsRow] = []
-    for number, line in enumerate(lines, start=1):
+    for number, line in numbered_lines(path, "give a JSONL file of messages with their arguments"):
         try:
-            rows += [ArgumentsRow.model_validate(json.loads(line))] if line.strip() else []
+            rows.append(ArgumentsRow.model_validate(json.loads(line)))
         except ValidationError as error:
             raise DataError(f"{path.name}, line {number}: {error.errors()[0]['msg']}", "correct that line") from error
         except ValueError as error:

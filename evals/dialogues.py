@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from conlora_agent.core.errors import DataError
 from conlora_agent.core.types import CLARIFY, RouteQuery
+from evals.jsonl import numbered_lines
 from evals.router import RouterRow, RouterUnderTest
 
 SHAPE = 'write {"has_image", "turns": [{"text", "steps", "follow_up"}]}'
@@ -84,11 +85,7 @@ class PlanReport(BaseModel):
 
 def load_dialogues(path: Path) -> list[Dialogue]:
     """Dialogues of a JSONL file. Raises DataError naming the line."""
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"cannot read {path} ({error})", "give a JSONL file of dialogues") from error
-    found = [_dialogue(path, number, line) for number, line in enumerate(lines, start=1) if line.strip()]
+    found = [_dialogue(path, *line) for line in numbered_lines(path, "give a JSONL file of dialogues")]
     if not found:
         raise DataError(f"{path} has no dialogues", SHAPE)
     return found

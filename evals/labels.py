@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from conlora_agent.core.errors import DataError, UnknownName
 from conlora_agent.core.types import Box
+from evals.jsonl import numbered_lines
 
 LABELS = "labels.jsonl"
 
@@ -86,11 +87,7 @@ def load_labels(task: str, data: Path) -> list[Row]:
     if task not in ROWS:
         raise UnknownName.among("evaluation", task, ROWS)
     path = data / LABELS
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"cannot read {path} ({error})", f"give a folder of pictures with a {LABELS}") from error
-    rows = [_row(task, data, number, line) for number, line in enumerate(lines, start=1) if line.strip()]
+    rows = [_row(task, data, *line) for line in numbered_lines(path, f"give a folder of pictures with a {LABELS}")]
     if not rows:
         raise DataError(f"{path} has no rows", "write one JSON object a line")
     return rows

@@ -17,6 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from conlora_agent.core.errors import DataError
 from conlora_agent.core.types import Example, Route, RouteQuery
+from evals.jsonl import numbered_lines
 from evals.router import RouterRow, RouterUnderTest
 
 SHAPE = 'write {"task", "title", "description", "examples", "heldout"}'
@@ -78,11 +79,7 @@ class NewTasksReport(BaseModel):
 
 def load_new_tasks(path: Path) -> list[NewTask]:
     """Tasks of a JSONL file. Raises DataError naming the line."""
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"cannot read {path} ({error})", "give a JSONL file") from error
-    tasks = [_task(f"{path.name}, line {number}", line) for number, line in enumerate(lines, start=1) if line.strip()]
+    tasks = [_task(f"{path.name}, line {number}", line) for number, line in numbered_lines(path, "give a JSONL file")]
     if not tasks:
         raise DataError(f"{path} has no rows", SHAPE)
     return tasks

@@ -17,6 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from conlora_agent.core.errors import DataError
 from conlora_agent.core.types import CLARIFY, Plan, Route, RouteQuery
+from evals.jsonl import numbered_lines
 from evals.scores import ClassScore, Latency, auroc, calibration_error, class_scores, macro_f1
 
 
@@ -83,11 +84,7 @@ class RouterReport(BaseModel):
 
 def load_rows(path: Path) -> list[RouterRow]:
     """Rows of a JSONL file. Raises DataError naming the line."""
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"cannot read {path} ({error})", "give a JSONL file") from error
-    rows = [_row(path, number, line) for number, line in enumerate(lines, start=1) if line.strip()]
+    rows = [_row(path, *line) for line in numbered_lines(path, "give a JSONL file")]
     if not rows:
         raise DataError(f"{path} has no rows", 'write one {"text", "has_image", "previous", "steps"} a line')
     return rows

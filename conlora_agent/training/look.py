@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import random
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,12 +16,12 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 from torch.nn import functional as F
-from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
 from conlora_agent.backbone.nano.configuration import NanoConfig
 from conlora_agent.backbone.nano.look import SecondLook, crops, thumbnails
 from conlora_agent.backbone.nano.vision import NanoVision
 from conlora_agent.core.types import Box
+from conlora_agent.training.stream import Batches, loader
 from conlora_agent.training.studio import SQUARE, DrawingStudio
 from conlora_agent.training.vision import log
 
@@ -45,21 +44,13 @@ class LookRun:
     device: str = "cpu"
 
 
-class Cuts(IterableDataset[tuple[Tensor, Tensor, Tensor]]):
+class Cuts(Batches[tuple[Tensor, Tensor, Tensor]]):
     """Endless squares (objects, 3, SIDE, SIDE) uint8 of drawn scenes, with the labels of their names and colours."""
 
     def __init__(self, studio: DrawingStudio, config: NanoConfig, seed: int, first: int = 0) -> None:
         self.studio, self.seed, self.first = studio, seed, first
         self.names = {name: i for i, name in enumerate(config.names)}
         self.colours = {colour: i for i, colour in enumerate(config.colours)}
-
-    def __iter__(self) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
-        info = get_worker_info()
-        worker, step = (info.id, info.num_workers) if info else (0, 1)
-        number = self.first + worker
-        while True:
-            yield self.batch(number)
-            number += step
 
     def batch(self, number: int, scenes: int = 16) -> tuple[Tensor, Tensor, Tensor]:
         """All objects of some scenes, in batch `number` of the stream."""
@@ -101,14 +92,16 @@ def gather(run: LookRun, model: NanoVision, config: NanoConfig, studio: DrawingS
     start = time.monotonic()
     while time.monotonic() - start < run.minutes * 60:
         cuts = Cuts(studio, config, seed=run.seed, first=shard * 10_000)
-        save_file(_shard(cuts, model, run.device, run.workers), run.out / f"{shard:04d}.safetensors")
+        # Renamed when whole: what an interrupted run leaves is never taken for a shard.
+        save_file(_shard(cuts, model, run.device, run.workers), run.out / "shard.tmp")
+        os.replace(run.out / "shard.tmp", run.out / f"{shard:04d}.safetensors")
         shard += 1
         log(stage="look", objects=shard * SHARD, seconds=round(time.monotonic() - start))
 
 
 def _shard(cuts: Cuts, model: NanoVision, device: str, workers: int, size: int = SHARD) -> dict[str, Tensor]:
     rows: dict[str, list[Tensor]] = {"features": [], "thumbs": [], "names": [], "colours": []}
-    for shown, names, colours in DataLoader(cuts, batch_size=None, num_workers=workers):
+    for shown, names, colours in loader(cuts, workers):
         pixels = shown.to(device).float() / 255
         rows["features"].append(model.look.features(model.low.trunk, pixels).half().cpu())
         rows["thumbs"].append(thumbnails(pixels).mul(255).round().to(torch.uint8).cpu())

@@ -12,7 +12,7 @@ import math
 import os
 import random
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,13 +21,13 @@ import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional as F
-from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
 from adapters.exercise import Exercise
 from conlora_agent.backbone.nano.processing import invocation_ids, prefix_ids
 from conlora_agent.core.types import Box, Message
 from conlora_agent.prompts import SYSTEM
 from conlora_agent.training.optimise import MasterAdamW
+from conlora_agent.training.stream import Batches, loader
 from conlora_agent.training.vision import log
 
 END = "<|im_end|>"
@@ -74,7 +74,7 @@ class TeacherBatch:
     """Whether to leave out rows that the model is lost on, because the picture does not show them clearly enough."""
 
 
-class Exercises(IterableDataset[TeacherBatch]):
+class Exercises(Batches[TeacherBatch]):
     """Endless batches of exercises."""
 
     def __init__(
@@ -85,14 +85,6 @@ class Exercises(IterableDataset[TeacherBatch]):
         first: int = 0,
     ) -> None:
         self.makers, self.tokenizer, self.run, self.first = makers, tokenizer, run, first
-
-    def __iter__(self) -> Iterator[TeacherBatch]:
-        info = get_worker_info()
-        worker, step = (info.id, info.num_workers) if info else (0, 1)
-        number = self.first + worker
-        while True:
-            yield self.batch(number)
-            number += step
 
     def batch(self, number: int) -> TeacherBatch:
         """Batch `number`, of one maker: answers of like length, pictures of one size, so that little is padding."""
@@ -227,8 +219,7 @@ def train_stack(run: StackRun, model: Any, exercises: Exercises) -> None:
     exercises.first = step
     model.train()
     start, smooth = time.monotonic() - spent, 0.0
-    stream = DataLoader(exercises, batch_size=None, num_workers=run.workers, prefetch_factor=4 if run.workers else None)
-    for batch in stream:
+    for batch in loader(exercises, run.workers):
         spent = time.monotonic() - start
         done = spent / (run.minutes * 60)
         if done >= 1:

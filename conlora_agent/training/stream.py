@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import random
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
+from typing import Generic, TypeVar
 
 import numpy as np
 import torch
@@ -18,22 +20,36 @@ CANVASES = ((256, 256),) * 6 + ((512, 128), (1024, 64))
 """(width, height) drawn from; equal areas, so that every batch costs the same. Mostly square: scenes need the samples
 more than lines of text do."""
 
+Batch = TypeVar("Batch")
 Draw = Callable[[random.Random, tuple[int, int]], Sample]
 
 
-class DrawnBatches(IterableDataset[dict[str, Tensor]]):
-    """Batches of pictures with dense labels. `first` skips that many batches, so that a resumed run sees new ones."""
+class Batches(IterableDataset[Batch], ABC, Generic[Batch]):
+    """An endless stream of numbered batches, dealt out among workers.
 
-    def __init__(self, draw: Draw, size: int, seed: int, first: int = 0) -> None:
-        self.draw, self.size, self.seed, self.first = draw, size, seed, first
+    `first` skips that many, so that a resumed run sees new ones.
+    """
 
-    def __iter__(self) -> Iterator[dict[str, Tensor]]:
+    first: int = 0
+
+    def __iter__(self) -> Iterator[Batch]:
         info = get_worker_info()
         worker, step = (info.id, info.num_workers) if info else (0, 1)
         number = self.first + worker
         while True:
             yield self.batch(number)
             number += step
+
+    @abstractmethod
+    def batch(self, number: int) -> Batch:
+        """Batch `number` of the stream, the same every time."""
+
+
+class DrawnBatches(Batches[dict[str, Tensor]]):
+    """Batches of pictures with dense labels."""
+
+    def __init__(self, draw: Draw, size: int, seed: int, first: int = 0) -> None:
+        self.draw, self.size, self.seed, self.first = draw, size, seed, first
 
     def batch(self, number: int) -> dict[str, Tensor]:
         """Batch `number` of the stream: `pixels` (batch, 3, H, W) uint8 and the label grids."""
@@ -51,6 +67,6 @@ def stack_labels(labels: list[DenseLabels]) -> dict[str, Tensor]:
     return {key: torch.from_numpy(np.stack([c[key] for c in columns])) for key in columns[0]}
 
 
-def loader(batches: DrawnBatches, workers: int) -> DataLoader[dict[str, Tensor]]:
+def loader(batches: Batches[Batch], workers: int) -> DataLoader[Batch]:
     """Run `batches` in `workers` processes (0: in this one)."""
     return DataLoader(batches, batch_size=None, num_workers=workers, prefetch_factor=4 if workers else None)
