@@ -14,11 +14,7 @@ from web import Served, Tab, chromium, served, wait_until
 
 from apps.demo import DIALOGUE, PICTURE
 
-racy = pytest.mark.xfail(
-    strict=False,
-    reason="on a slow machine the page now and then misses a click: an open race, see CHANGELOG, known limits",
-)
-pytestmark = [pytest.mark.browser, racy]
+pytestmark = pytest.mark.browser
 
 
 @pytest.fixture(scope="module")

@@ -95,8 +95,8 @@ class Handlers:
         try:
             message = self._earlier(thread, int(number), task) if number.isdecimal() else before
         except ConloraError as error:
-            gr.Warning(str(error))
-            message = None
+            _, _, *rest = NOTHING_SENT
+            return None, [*self.renderer.thread(thread), _alert(str(error))], *rest
         if message is None:
             return NOTHING_SENT
         return self._sent(message, desk, thread)
@@ -226,8 +226,12 @@ def _ended(why: str) -> str:
     """The end of a turn that gave no answer."""
     retry = button("Try again", "again", class_="choice")
     edit = button("Edit", "edit_message", class_="choice")
-    why = f'<p class="ended" role="alert">{plain(why)}</p>'
-    return f'<div class="done">{why}<div class="choices">{retry}{edit}</div></div>'
+    return f'<div class="done">{_alert(why)}<div class="choices">{retry}{edit}</div></div>'
+
+
+def _alert(why: str) -> str:
+    """What went wrong, where an answer would stand."""
+    return f'<p class="ended" role="alert">{plain(why)}</p>'
 
 
 def _session(request: gr.Request) -> str:

@@ -25,8 +25,12 @@ STYLE = Path(__file__).with_name("style.css")
 SCRIPT = Path(__file__).with_name("page.js")
 PLAIN: dict[str, Any] = {"js_on_load": None, "apply_default_css": False}
 """HTML without a script and with our own looks only."""
-EACH: dict[str, Any] = {"trigger_mode": "multiple", "show_progress": "hidden"}
-LATEST: dict[str, Any] = {"trigger_mode": "always_last", "show_progress": "hidden"}
+QUICK: dict[str, Any] = {"queue": False, "show_progress": "hidden"}
+"""A plain request. Gradio's queue closes its stream when it is idle, and an event that is sent in that very moment gets
+no answer: only a running turn, and what may raise a notice (which the queue alone carries), go through it."""
+NOTICE: dict[str, Any] = {"trigger_mode": "multiple", "show_progress": "hidden"}
+EACH: dict[str, Any] = {**QUICK, "trigger_mode": "multiple"}
+LATEST: dict[str, Any] = {**QUICK, "trigger_mode": "always_last"}
 """Every click counts, however fast one follows another; or the last one does."""
 PROGRESS_S = 0.7
 """How often the page asks how far it is with the model, while it is under way."""
@@ -163,22 +167,24 @@ class Page:
         handlers, bridge = self.handlers, self.bridge
         sent = [self.message, self.log, self.desk, self.tray, self.box]
         here = [self.desk, self.thread]
-        self._turn(self.box.submit(handlers.typed, [self.box, *here, self.task], sent, show_progress="hidden"))
-        self._turn(bridge.say(handlers.clicked, here, sent, show_progress="hidden"))
-        self._turn(bridge.example(handlers.example, here, sent, show_progress="hidden"))
-        self._turn(bridge.again(handlers.again, [self.message, *here], sent, show_progress="hidden"))
-        self.box.stop(handlers.stop, None, None, show_progress="hidden")
-        bridge.edit_message(handlers.edit, [self.message, self.thread], [self.box, self.log], show_progress="hidden")
-        for event, handler in (
-            (bridge.pictures, handlers.uploaded), (bridge.look, handlers.look), (bridge.unmark, handlers.unmark)
-        ):  # fmt: skip
-            event(handler, self.desk, [self.desk, self.tray], **EACH)
+        self._turn(self.box.submit(handlers.typed, [self.box, *here, self.task], sent, **QUICK))
+        self._turn(bridge.say(handlers.clicked, here, sent, **QUICK))
+        self._turn(bridge.example(handlers.example, here, sent, **QUICK))
+        self._turn(bridge.again(handlers.again, [self.message, *here], sent, **QUICK))
+        self.box.stop(handlers.stop, None, None, **QUICK)
+        bridge.edit_message(handlers.edit, [self.message, self.thread], [self.box, self.log], **QUICK)
+        for event, handler, how in (
+            (bridge.pictures, handlers.uploaded, NOTICE),
+            (bridge.look, handlers.look, EACH),
+            (bridge.unmark, handlers.unmark, EACH),
+        ):
+            event(handler, self.desk, [self.desk, self.tray], **how)
         self._wire_list()
         self._wire_drawer(page)
         self._open(page.load(None, None, self.thread, js=_LAST))
         progress = [self.banner, self.timer]
-        page.load(handlers.progress, None, progress, show_progress="hidden")
-        self.timer.tick(handlers.progress, None, progress, show_progress="hidden")
+        page.load(handlers.progress, None, progress, **QUICK)
+        self.timer.tick(handlers.progress, None, progress, **QUICK)
 
     def _turn(self, event: Any) -> None:
         """What follows once a message is taken: the turn runs, the page settles."""
@@ -186,21 +192,21 @@ class Page:
         run = [self.message, self.thread]
         event = event.then(handlers.answer, run, [self.log, self.thread], show_progress="hidden")
         settled = [self.box, self.desk, self.tray]
-        self._relist(event.then(handlers.settle, [self.thread, self.desk], settled, show_progress="hidden"))
+        self._relist(event.then(handlers.settle, [self.thread, self.desk], settled, **QUICK))
 
     def _open(self, event: Any) -> None:
         """What follows once another thread is chosen: it is shown."""
         shown = [self.log, self.desk, self.tray]
-        self._relist(event.then(self.handlers.open, self.thread, shown, show_progress="hidden"))
+        self._relist(event.then(self.handlers.open, self.thread, shown, **QUICK))
 
     def _relist(self, event: Any) -> None:
         listed = [self.known, self.thread, self.search]
-        event.then(self.list.listed, listed, self.threads, js=_REMEMBER, show_progress="hidden")
+        event.then(self.list.listed, listed, self.threads, js=_REMEMBER, **QUICK)
 
     def _wire_list(self) -> None:
         bridge, conversations, listed = self.bridge, self.list, [self.known, self.thread, self.search]
-        self._open(bridge.open_thread(conversations.chosen, None, self.thread, show_progress="hidden"))
-        self._open(self.new.click(lambda: "", None, self.thread, show_progress="hidden"))
+        self._open(bridge.open_thread(conversations.chosen, None, self.thread, **QUICK))
+        self._open(self.new.click(lambda: "", None, self.thread, **QUICK))
         self._open(bridge.delete_thread(conversations.delete, self.thread, self.thread, show_progress="hidden"))
         self._relist(bridge.rename_thread(conversations.rename, None, None, show_progress="hidden"))
         self.search.change(conversations.listed, listed, self.threads, js=_REMEMBER, **LATEST)
@@ -212,11 +218,11 @@ class Page:
         for event, handler in (
             (bridge.switch_task, panels.switch), (bridge.remove_task, panels.remove), (bridge.add_task, panels.add)
         ):  # fmt: skip
-            changed = event(handler, None, self.tasks, **EACH)
-            changed.then(self.handlers.offered, None, self.task, show_progress="hidden")
-        page.load(panels.tasks, None, self.tasks, show_progress="hidden")
-        page.load(panels.model, None, self.model, show_progress="hidden")
-        page.load(self.handlers.offered, None, self.task, show_progress="hidden")
+            changed = event(handler, None, self.tasks, **NOTICE)
+            changed.then(self.handlers.offered, None, self.task, **QUICK)
+        page.load(panels.tasks, None, self.tasks, **QUICK)
+        page.load(panels.model, None, self.model, **QUICK)
+        page.load(self.handlers.offered, None, self.task, **QUICK)
         for slider in self.settings:
             slider.release(panels.configure, self.settings, None, show_progress="hidden")
 
