@@ -11,7 +11,7 @@ from pathlib import Path, PurePosixPath
 from adapters.manifest import MANIFEST, Source
 from adapters.transfer import MAX_FILES, check_kind
 from adapters.weights import CONFIG, RECORD, TENSORS
-from conlora_agent.core.errors import ManifestError, WeightsError
+from conlora_agent.core.errors import ManifestError, WeightsError, first_line
 
 WANTED = (CONFIG, TENSORS, RECORD)
 CODE = (".py", ".so", ".sh", ".ipynb")
@@ -36,7 +36,7 @@ def fetch(source: Source, *, offline: bool, endpoint: str | None = None, cache_d
         _refuse_code(source, endpoint)
         return _download(source, False, endpoint, cache_dir)
     except (HTTPError, EntryNotFoundError, OSError, ValueError) as error:
-        line = next(iter(str(error).strip().splitlines()), type(error).__name__)[:200]
+        line = first_line(error)
         remedy = "fetch it once while online" if offline else "check its id and the network"
         raise WeightsError(f"the stack {source.hub} cannot be fetched ({line})", remedy) from error
 
@@ -73,7 +73,7 @@ def fetch_task(
             (target / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(found, target / name)
     except (HTTPError, OSError, ValueError) as error:
-        line = next(iter(str(error).strip().splitlines()), type(error).__name__)[:200]
+        line = first_line(error)
         raise ManifestError(
             f"the task {repository} cannot be fetched ({line})", "check its id and the network"
         ) from error

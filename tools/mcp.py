@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from conlora_agent.core.errors import SettingsError, ToolError, ToolUnavailable
+from conlora_agent.core.errors import SettingsError, ToolError, ToolUnavailable, first_line
 from tools.base import ToolResult, read_examples
 from tools.fallback import problems
 from tools.foreign import ForeignTool, Output, args_model_of, described
@@ -241,5 +241,4 @@ class McpTool(ForeignTool):
 def _brief(error: object) -> str:
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]
-    line = next(iter(str(error).splitlines()), "")[:200]
-    return line or type(error).__name__
+    return first_line(error)

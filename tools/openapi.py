@@ -16,7 +16,7 @@ from urllib.parse import quote, urljoin
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from conlora_agent.core.errors import BadInput, DataError, UnknownName
+from conlora_agent.core.errors import BadInput, DataError, UnknownName, first_line
 from conlora_agent.core.types import Example
 from tools.base import ToolResult
 from tools.foreign import ForeignTool, Output, args_model_of, described
@@ -120,8 +120,8 @@ def _document(spec: str, source: str) -> dict[str, Any]:
     try:
         document = yaml.safe_load(spec)
     except (yaml.YAMLError, RecursionError) as error:
-        line = str(error).splitlines()[0]
-        raise DataError(f"{source} is neither JSON nor YAML ({line})", "give an OpenAPI document") from error
+        why = first_line(error)
+        raise DataError(f"{source} is neither JSON nor YAML ({why})", "give an OpenAPI document") from error
     if not isinstance(document, dict) or not isinstance(document.get("paths"), dict):
         raise DataError(f"{source} has no paths", "give an OpenAPI 3 document")
     if not str(document.get("openapi", "")).startswith("3"):

@@ -13,7 +13,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from conlora_agent.backbone.nano.assemble import Progress, assembled, revision
-from conlora_agent.core.errors import BackboneError
+from conlora_agent.core.errors import BackboneError, first_line
 from conlora_agent.core.protocols import Backbone
 
 
@@ -65,8 +65,8 @@ def load_hub(source: str, threads: int | None = None, *, offline: bool = False) 
         )
         model.to(device)
     except (OSError, ValueError, RuntimeError, ImportError, KeyError) as error:
-        line = (str(error).splitlines() or [type(error).__name__])[0][:200]
-        raise BackboneError(f"the model {source!r} does not load ({line})", "check its name, or its folder") from error
+        why = first_line(error)
+        raise BackboneError(f"the model {source!r} does not load ({why})", "check its name, or its folder") from error
     made = getattr(config, "_commit_hash", None) or folder_revision(Path(source))
     return LocalBackbone(backbone_name(source), made[:12], hub_profile(family, model, parts))
 

@@ -24,7 +24,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from conlora_agent.backbone.recent import MIB, Recent
-from conlora_agent.core.errors import UnknownName, WeightsError
+from conlora_agent.core.errors import UnknownName, WeightsError, first_line
 
 STACKS_MIB = 512
 KEY = re.compile(r"base_model\.model\.(?P<module>.+)\.lora_(?P<side>[AB])\.weight")
@@ -189,7 +189,7 @@ def read_layers(name: str, folder: Path, model: nn.Module) -> dict[str, Lora]:
         config = json.loads((folder / "adapter_config.json").read_text(encoding="utf-8"))
         tensors = load_file(folder / "adapter_model.safetensors")
     except (OSError, ValueError, SafetensorError) as error:
-        raise _broken(name, str(error).splitlines()[0][:200]) from error
+        raise _broken(name, first_line(error)) from error
     used = [key for key in CHANGES_THE_MATHS if config.get(key)]
     if used or config.get("bias", "none") != "none":
         raise _broken(name, f"it uses {used[0] if used else 'bias'}, more than a plain LoRA")

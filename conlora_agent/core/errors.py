@@ -101,3 +101,8 @@ class ThreadBusy(Failure):
 
 class StorageError(Failure):
     """The database or the picture store cannot be read or written."""
+
+
+def first_line(error: object) -> str:
+    """What a library's error says, as one line of at most 200 characters; its type's name where it says nothing."""
+    return next(iter(str(error).strip().splitlines()), "")[:200] or type(error).__name__
