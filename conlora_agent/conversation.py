@@ -16,10 +16,11 @@ from langgraph.checkpoint.memory import InMemorySaver
 
 from conlora_agent.graph import build_graph
 from conlora_agent.ingest import clean_text
-from conlora_agent.prompts import extend_window
+from conlora_agent.prompts import Window, move_window, summary_room
 from conlora_agent.recall import Exchange
 from conlora_agent.state import TurnContext, TurnState
 from conlora_agent.streaming import MutedChannel
+from conlora_agent.summary import extracted
 
 REPLAYED = 12
 """Turns of the past that are gone through again: more than a focus can remember. Older ones are only quoted."""
@@ -53,10 +54,12 @@ class Conversations:
         """Put turns that are too old to be gone through again into the window, as words."""
         if not old:
             return
-        window: list[dict[str, Any]] = []
+        tokens = context.settings.history_tokens
+        window: Window = []
+        summary = ""
         for exchange in old:
             said = clean_text(exchange.text, max_chars=context.settings.max_text_chars)
-            window = extend_window(
-                window, {"user": said, "assistant": exchange.answer, "routes": []}, context.settings.history_tokens
-            )
-        self._graph.update_state(config, {"window": window}, as_node="commit")
+            turn = {"user": said, "assistant": exchange.answer, "routes": []}
+            window, left = move_window(window, turn, tokens)
+            summary = extracted(summary, left, summary_room(tokens))
+        self._graph.update_state(config, {"window": window, "summary": summary}, as_node="commit")

@@ -27,10 +27,11 @@ from conlora_agent.focus import add_picture, mark
 from conlora_agent.ingest import clean_text
 from conlora_agent.memory.threads import now
 from conlora_agent.perception import perceive as perceive_step
-from conlora_agent.prompts import extend_window, instructed, previous_routes, with_results
+from conlora_agent.prompts import instructed, move_window, previous_routes, with_results
 from conlora_agent.recall import recalling
 from conlora_agent.state import TurnContext, TurnState, dump_focus, focus_of, pending_of
 from conlora_agent.steps import Outcome, StepRun, run_step
+from conlora_agent.summary import summarised
 
 CHAT_TOKENS = 256
 
@@ -95,7 +96,13 @@ def respond(state: TurnState) -> Update:
 
 def commit(state: TurnState, runtime: Context) -> Update:
     """Make the turn part of the thread; the saver writes it once the graph has ended. Raises TurnCancelled."""
-    runtime.context.channel.wait_until_taken()
+    context = runtime.context
+    routes = [step.route for step in state["steps"] if step.kind != "clarify"]
+    turn = {"user": state["text"], "assistant": state["answer"], "routes": routes}
+    window, left = move_window(state.get("window", []), turn, context.settings.history_tokens)
+    summary, cost = summarised(state.get("summary", ""), left, context, context.channel.check)
+    usage, asked = state["usage"] + cost, state["asked"]
+    context.channel.wait_until_taken()
     record = TurnRecord(
         text=state["text"],
         image=state["image"],
@@ -103,15 +110,13 @@ def commit(state: TurnState, runtime: Context) -> Update:
         answer=state["answer"],
         answer_confidence=state["answer_confidence"],
         steps=state["steps"],
-        usage=state["usage"],
+        usage=usage,
         at=now(),
     )
-    routes = [step.route for step in record.steps if step.kind != "clarify"]
-    turn = {"user": record.text, "assistant": record.answer, "routes": routes}
-    asked = state["asked"]
     return {
-        "window": extend_window(state.get("window", []), turn, runtime.context.settings.history_tokens),
-        "summary": state.get("summary", ""),
+        "window": window,
+        "summary": summary,
+        "usage": usage,
         "pending": asked.model_dump(mode="json") if asked else None,
         "record": record.model_dump(mode="json"),
     }

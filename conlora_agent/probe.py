@@ -38,7 +38,7 @@ def probe(task: Task, backbone: Backbone, stack: str | None) -> Answer:
     generation = backbone.generate(
         GenerateRequest(
             instruction=task.prompt(about_what(output, request)),
-            history=history((), 0),
+            history=history((), "", 0),
             picture=probe_picture(task) if task.manifest.needs_image else None,
             stack=stack,
             max_new_tokens=task.manifest.max_new_tokens,

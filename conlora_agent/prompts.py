@@ -15,7 +15,13 @@ SYSTEM = (
     "Answer briefly and truthfully; say so when you do not know."
 )
 MINIMUM_TURNS = 8
-"""Turns kept in the window for their routes, whatever their length."""
+"""Turns whose routes stay in the window, whatever becomes of their words."""
+SUMMARY_PART = 4
+"""One in so many tokens of the history is for the summary of what came before the window."""
+BEFORE = "What did we talk about before that?"
+"""The question that the summary answers: to a model it is a turn like any other."""
+
+Window = list[dict[str, Any]]
 
 
 def approximate_tokens(text: str) -> int:
@@ -24,28 +30,54 @@ def approximate_tokens(text: str) -> int:
     return -(-ascii_chars // 4) + len(text) - ascii_chars
 
 
-def extend_window(window: Sequence[Mapping[str, Any]], turn: Mapping[str, Any], budget: int) -> list[dict[str, Any]]:
-    """The window with `turn` {user, assistant, routes} at its end, the oldest dropped beyond `budget` tokens."""
-    turns = [dict(entry) for entry in (*window, {**turn, **{k: _clip(turn[k], budget) for k in ("user", "assistant")}})]
-    while len(turns) > MINIMUM_TURNS and sum(_cost(entry) for entry in turns) > budget:
-        turns.pop(0)
-    return turns
+def summary_room(budget: int) -> int:
+    """Tokens that the summary may have of `budget` tokens of history."""
+    return max(0, budget // SUMMARY_PART - approximate_tokens(BEFORE))
 
 
-def history(window: Sequence[Mapping[str, Any]], budget: int) -> tuple[Message, ...]:
-    """System prompt and the newest turns that fit into `budget` tokens, oldest first."""
+def move_window(window: Sequence[Mapping[str, Any]], turn: Mapping[str, Any], budget: int) -> tuple[Window, Window]:
+    """The window with `turn` {user, assistant, routes} at its end, and the turns whose words left it, oldest first.
+
+    Where the words are too many for `budget` tokens of history, the older half goes at once: until it is full again,
+    the prompt begins as it did before, and what a backbone has computed of it stays good.
+    """
+    turns = [dict(entry) for entry in (*window, turn)]
+    words = [entry for entry in turns if "user" in entry]
+    left: Window = []
+    room = _room(budget)
+    if sum(map(_cost, words)) > room:
+        while words and sum(map(_cost, words)) > (room if len(words) == 1 else room // 2):
+            left.append(words.pop(0))
+    bare = [{"routes": entry["routes"]} for entry in turns[: len(turns) - len(words)]]
+    return [*bare, *words][-max(MINIMUM_TURNS, len(words)) :], left
+
+
+def history(window: Sequence[Mapping[str, Any]], summary: str, budget: int) -> tuple[Message, ...]:
+    """System prompt, summary, and the newest turns, oldest first: what fits into `budget` tokens."""
     kept: list[Mapping[str, Any]] = []
-    left = budget
+    left = _room(budget)
     for entry in reversed(window):
-        left -= _cost(entry)
-        if left < 0:
+        if "user" not in entry or (left := left - _cost(entry)) < 0:
             break
         kept.insert(0, entry)
     messages = [Message(role="system", content=SYSTEM)]
+    if before := newest_lines(summary, summary_room(budget)):
+        messages += [Message(role="user", content=BEFORE), Message(role="assistant", content=before)]
     for entry in kept:
         messages.append(Message(role="user", content=entry["user"]))
         messages.append(Message(role="assistant", content=entry["assistant"]))
     return tuple(messages)
+
+
+def newest_lines(text: str, limit: int) -> str:
+    """As many of the last lines as fit into `limit` tokens; of a last line that is too long, its beginning."""
+    lines = text.splitlines()
+    while len(lines) > 1 and approximate_tokens("\n".join(lines)) > limit:
+        lines.pop(0)
+    last = "\n".join(lines)
+    while approximate_tokens(last) > limit:
+        last = last[: len(last) * limit // approximate_tokens(last)]
+    return last
 
 
 def instructed(messages: Sequence[Message], system: str) -> tuple[Message, ...]:
@@ -65,11 +97,10 @@ def with_results(request: str, used: Sequence[Step]) -> str:
     return "\n".join([*results, request])
 
 
+def _room(budget: int) -> int:
+    """Tokens that the window's words may have of `budget` tokens of history."""
+    return budget - budget // SUMMARY_PART
+
+
 def _cost(entry: Mapping[str, Any]) -> int:
     return approximate_tokens(entry["user"]) + approximate_tokens(entry["assistant"])
-
-
-def _clip(text: str, budget: int) -> str:
-    """A text cut to what could ever be shown of it."""
-    limit = max(budget, 1) * 4
-    return text if len(text) <= limit else text[:limit] + " ..."

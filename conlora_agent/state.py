@@ -40,9 +40,9 @@ class TurnState(TurnInput, total=False):
     """All channels. Read the kept ones through the functions below."""
 
     window: list[dict[str, Any]]
-    """Turns that a model may still see, oldest first: {user, assistant, routes}."""
+    """The last turns, oldest first: {user, assistant, routes}; {routes} alone once the words are in the summary."""
     summary: str
-    """What was said before the window."""
+    """What was said before the window's words (conlora_agent.summary)."""
     focus: dict[str, Any]
     pending: dict[str, Any] | None
     record: dict[str, Any] | None

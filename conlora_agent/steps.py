@@ -48,7 +48,8 @@ class StepRun:
     @property
     def history(self) -> tuple[Message, ...]:
         """The conversation so far: the same for every route, so that a backbone can keep its work on it."""
-        return history(self.state.get("window", []), self.context.settings.history_tokens)
+        kept = self.state.get("window", []), self.state.get("summary", "")
+        return history(*kept, self.context.settings.history_tokens)
 
     def most_tokens(self, usual: int) -> int:
         """Tokens that a text may have here, of which there are `usual` at most unless the caller wants fewer."""

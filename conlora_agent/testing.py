@@ -37,10 +37,12 @@ class FakeBackbone:
         name: str = "fake",
         revision: str = "1",
         box_range: int = 100,
+        condenses: bool = False,
     ) -> None:
         self.name = name
         self.revision = revision
         self.box_range = box_range
+        self.condenses = condenses
         self.requests: list[GenerateRequest] = []
         self.probability = probability
         self._script = script or {}

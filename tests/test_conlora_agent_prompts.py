@@ -3,7 +3,15 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from conlora_agent.prompts import MINIMUM_TURNS, approximate_tokens, extend_window, history, previous_routes
+from conlora_agent.prompts import (
+    MINIMUM_TURNS,
+    Window,
+    approximate_tokens,
+    history,
+    move_window,
+    newest_lines,
+    previous_routes,
+)
 
 TURNS = st.lists(
     st.fixed_dictionaries(
@@ -13,29 +21,48 @@ TURNS = st.lists(
 )
 
 
-@given(TURNS, st.integers(0, 200))
-def test_history_keeps_the_newest_turns_within_the_budget(turns: list[dict[str, object]], budget: int) -> None:
-    messages = history(turns, budget)
+def cost(turns: Window) -> int:
+    return sum(approximate_tokens(str(t["user"])) + approximate_tokens(str(t["assistant"])) for t in turns)
+
+
+@given(TURNS, st.text(max_size=300), st.integers(0, 200))
+def test_a_model_sees_what_fits_and_the_newest_of_it(turns: Window, summary: str, budget: int) -> None:
+    messages = history(turns, summary, budget)
     assert messages[0].role == "system"
-    said = messages[1:]
-    assert sum(approximate_tokens(m.content) for m in said) <= budget
-    kept = turns[len(turns) - len(said) // 2 :]
-    assert [m.content for m in said] == [text for turn in kept for text in (turn["user"], turn["assistant"])]
+    assert sum(approximate_tokens(m.content) for m in messages[1:]) <= budget
+    said = [m.content for m in messages[1:]]
+    newest = [text for turn in turns for text in (turn["user"], turn["assistant"])]
+    assert said[-len(newest) :] == newest[-len(said) :] or said[2:] == newest[len(newest) - len(said) + 2 :]
 
 
 @given(TURNS, st.integers(0, 200))
-def test_the_window_is_bounded_and_ends_with_the_newest_turn(turns: list[dict[str, object]], budget: int) -> None:
-    window: list[dict[str, object]] = []
+def test_every_turn_is_in_the_window_or_has_left_it_and_all_of_the_window_is_seen(turns: Window, budget: int) -> None:
+    window: Window = []
+    gone: Window = []
     for turn in turns:
-        window = extend_window(window, turn, budget)
+        window, left = move_window(window, turn, budget)
+        gone += left
+        words = [entry for entry in window if "user" in entry]
+        assert [*gone, *words] == turns[: len(gone) + len(words)]
         assert window[-1]["routes"] == turn["routes"]
-    cost = sum(approximate_tokens(str(t["user"])) + approximate_tokens(str(t["assistant"])) for t in window)
-    assert len(window) <= MINIMUM_TURNS or cost <= budget
+        assert len(history(window, "", budget)) == 1 + 2 * len(words)
+    assert len(window) == min(len(turns), max(MINIMUM_TURNS, len([entry for entry in window if "user" in entry])))
 
 
-def test_a_giant_message_is_cut_in_the_window() -> None:
-    window = extend_window([], {"user": "x" * 100_000, "assistant": "ok", "routes": ["chat"]}, 100)
-    assert len(window[0]["user"]) < 500
+def test_the_window_moves_by_half_so_that_the_prompt_begins_the_same_for_several_turns() -> None:
+    window: Window = []
+    moves = []
+    for number in range(40):
+        turn = {"user": f"{number:020}", "assistant": "x" * 20, "routes": []}
+        window, left = move_window(window, turn, 160)
+        moves.append(len(left))
+    assert sum(moves) == 28
+    assert set(moves) == {0, 7}
+
+
+def test_a_giant_message_leaves_at_once() -> None:
+    turn = {"user": "x" * 100_000, "assistant": "ok", "routes": ["chat"]}
+    assert move_window([], turn, 100) == ([{"routes": ["chat"]}], [turn])
 
 
 def test_previous_routes_oldest_first() -> None:
@@ -46,3 +73,10 @@ def test_previous_routes_oldest_first() -> None:
 def test_other_scripts_cost_more() -> None:
     assert approximate_tokens("犬はどこ") == 4
     assert approximate_tokens("dogs") == 1
+
+
+@given(st.text(max_size=200), st.integers(0, 60))
+def test_the_newest_lines_fit(text: str, limit: int) -> None:
+    kept = newest_lines(text, limit)
+    assert approximate_tokens(kept) <= limit
+    assert kept in "\n".join(text.splitlines())

@@ -25,6 +25,9 @@ from conlora_agent.core.errors import BackboneError, TextError
 from conlora_agent.core.protocols import GenerateRequest, Generation, Piece
 from conlora_agent.core.types import Usage
 
+CONDENSES = 1_000_000_000
+"""Parameters that a language model must have to be asked for summaries: SmolLM2-135M invents what was never said."""
+
 
 class LocalBackbone:
     """A model in this process, implementing core.protocols.Backbone. Safe to call from several threads."""
@@ -36,6 +39,8 @@ class LocalBackbone:
         """`stacks_mib`: memory for stacks; the least recently used beyond it are read from disk when next used."""
         self.name, self.revision, self.profile = name, revision, profile
         self.box_range = profile.box_range
+        language = profile.model.get_submodule(profile.language_module)
+        self.condenses = sum(weights.numel() for weights in language.parameters()) >= CONDENSES
         profile.model.eval().requires_grad_(False)
         self.loras = Stacks(profile.model, stacks_mib)
         self.sight = Sight(profile, self.loras)

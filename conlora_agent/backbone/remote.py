@@ -35,6 +35,8 @@ class RemoteBackbone:
     revision = ""
     """Unknown: the server does not say which weights it runs."""
     box_range = 100
+    condenses = True
+    """Who runs a server for it has a model of some size."""
 
     def __init__(self, address: str, *, key: str | None = None, timeout_s: float = 120.0) -> None:
         """`key` is sent as a bearer token. Raises BackboneError when the server does not answer or lacks the model."""

@@ -65,6 +65,8 @@ class Backbone(Protocol):
     revision: str
     box_range: int
     """Boxes are written by the model as integers 0..box_range-1, x0 y0 x1 y1."""
+    condenses: bool
+    """Whether its language model is large enough to write a summary of a conversation."""
 
     def attach(self, stack: str, folder: Path) -> None:
         """Make the PEFT weights in `folder` available under the name `stack`. Raises WeightsError."""

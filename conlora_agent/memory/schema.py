@@ -11,8 +11,11 @@ from collections.abc import Callable
 
 from conlora_agent.core.errors import StorageError
 from conlora_agent.memory.database import Connection
+from conlora_agent.summary import extracted
 
-VERSION = 2
+VERSION = 3
+SUMMARY_TOKENS = 240
+"""Length of the summaries that version 3 adds; later ones follow the setting `history_tokens`."""
 
 TABLES = """
 CREATE TABLE threads (
@@ -86,5 +89,18 @@ def _add_said(connection: Connection) -> None:
         connection.execute("UPDATE turns SET said = ? WHERE thread = ? AND position = ?", (said, thread, position))
 
 
-_STEPS: dict[int, Callable[[Connection], None]] = {1: _add_said}
+def _summarise(connection: Connection) -> None:
+    """Version 3: a thread has a summary of the turns that its window no longer holds."""
+    for thread, raw in connection.execute("SELECT thread, checkpoint FROM checkpoints").fetchall():
+        checkpoint = json.loads(raw)
+        kept = checkpoint["channel_values"]
+        rows = connection.execute("SELECT record FROM turns WHERE thread = ? ORDER BY position", (thread,)).fetchall()
+        records = [json.loads(record) for (record,) in rows[: len(rows) - len(kept.get("window", []))]]
+        turns = [{"user": record["text"], "assistant": record["answer"]} for record in records]
+        kept["summary"] = extracted("", turns, SUMMARY_TOKENS)
+        dumped = json.dumps(checkpoint, ensure_ascii=False, separators=(",", ":"))
+        connection.execute("UPDATE checkpoints SET checkpoint = ? WHERE thread = ?", (dumped, thread))
+
+
+_STEPS: dict[int, Callable[[Connection], None]] = {1: _add_said, 2: _summarise}
 """What leads from each version to the next."""
