@@ -256,38 +256,6 @@ def test_a_pickle_is_refused(tmp_path: Path) -> None:
     assert "evil" not in conlora("tasks", "list").out
 
 
-# -- tools ------------------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    "arguments", [["expression=17% of 2480"], ['{"expression": "17% of 2480"}'], ["what is 17% of 2480?"]]
-)
-def test_a_tool_is_called_in_any_of_three_ways(arguments: list[str]) -> None:
-    value = conlora("tools", "call", "calculator", *arguments, "--json").json
-    assert set(value) == {"tool", "tool_args", "tool_result", "text", "source"}
-    assert value["text"] == "421.6"
-
-
-@pytest.mark.parametrize("arguments", [[], ["{"], ["[1]"], ['{"nope": 1}']])
-def test_bad_arguments_of_a_tool(arguments: list[str]) -> None:
-    ended = conlora("tools", "call", "calculator", *arguments, "--json")
-    assert (ended.code, ended.out) == (2, "")
-    assert ended.error
-
-
-def test_an_unavailable_tool_exits_with_1() -> None:
-    ended = conlora("tools", "call", "weather", "place=Atlantis", "--json")
-    assert (ended.code, ended.out) == (1, "")
-    assert "try again later" in ended.error
-
-
-def test_tools_list_and_check() -> None:
-    listed = conlora("tools", "list", "--json").json["tools"]
-    assert [tool["name"] for tool in listed] == ["weather", "calculator"]
-    assert listed[1]["arguments"]["properties"]
-    assert conlora("tools", "check", "--json").json["tools"][0] == {"name": "weather", "ok": True, "problems": []}
-
-
 # -- threads ----------------------------------------------------------------------------------------------------------
 
 

@@ -14,7 +14,8 @@ from conlora_agent.core.errors import ToolError, ToolUnavailable
 from tools.addresses import is_public
 from tools.breaker import FAILURES, PAUSE_S, Breaker
 from tools.cache import Cache
-from tools.http import ATTEMPTS, MAX_AGE, MAX_STALE, HttpClient, NotFound
+from tools.http import ATTEMPTS, MAX_AGE, MAX_STALE, HttpClient
+from tools.responses import NotFound
 
 
 def client(server: HTTPServer, **options: object) -> HttpClient:
@@ -357,6 +358,30 @@ def test_answers_are_kept_for_a_while_and_given_with_their_age_when_there_is_no_
     now[0] += MAX_STALE
     with pytest.raises(ToolUnavailable):
         fetching.get(url)
+
+
+def test_what_changes_something_is_sent_once_and_never_kept(httpserver: HTTPServer) -> None:
+    httpserver.expect_request("/a", method="POST", json={"x": 1}).respond_with_json({"id": 7})
+    http = client(httpserver)
+    for _ in range(2):
+        assert http.send("POST", httpserver.url_for("/a"), body={"x": 1}).json() == {"id": 7}
+    assert len(httpserver.log) == 2
+
+
+@pytest.mark.parametrize("status", [429, 500, 503])
+def test_what_changes_something_is_not_tried_again(httpserver: HTTPServer, status: int) -> None:
+    httpserver.expect_request("/a", method="DELETE").respond_with_data("no", status=status)
+    with pytest.raises(ToolUnavailable, match="look whether it was done before you try again"):
+        client(httpserver).send("DELETE", httpserver.url_for("/a"))
+    assert len(httpserver.log) == 1
+
+
+def test_what_changes_something_follows_no_redirect(httpserver: HTTPServer) -> None:
+    there = {"Location": httpserver.url_for("/b")}
+    httpserver.expect_request("/a", method="POST").respond_with_data("", status=307, headers=there)
+    with pytest.raises(ToolError, match="elsewhere"):
+        client(httpserver).send("POST", httpserver.url_for("/a"), body={})
+    assert [request.path for request, _ in httpserver.log] == ["/a"]
 
 
 def test_the_cache_drops_what_was_not_used_for_longest() -> None:

@@ -16,8 +16,9 @@ from fastapi import FastAPI
 
 from conlora_agent.core.errors import BadInput, ConloraError, DataError, ToolError, UnknownName
 from tools.base import ToolContext
-from tools.http import HttpClient, NotFound
+from tools.http import HttpClient
 from tools.openapi import OpenApiTool, load_operations, read_operation, save_operation
+from tools.responses import NotFound
 
 
 class Size(Enum):

@@ -19,7 +19,8 @@ from pydantic import Field
 from conlora_agent.core.errors import ToolError
 from tools.base import MissingArgument, Tool, ToolContext, ToolModel, ToolResult
 from tools.fallback import first_fresh, problems
-from tools.http import HttpClient, NotFound
+from tools.http import HttpClient
+from tools.responses import NotFound
 from tools.words import Ask, asked, is_reference, word_of
 
 QUESTION = "Which word?"

@@ -16,7 +16,8 @@ from zoneinfo import ZoneInfo
 
 from conlora_agent.core.errors import ToolError
 from tools.geocoding import Located
-from tools.http import HttpClient, Response
+from tools.http import HttpClient
+from tools.responses import Response
 
 DAYS = 16
 """Days that Open-Meteo forecasts, today included."""

@@ -1,31 +1,30 @@
-"""Polite, bounded GET requests for tools: one time budget, one size limit, retries, and public addresses only.
+"""Polite, bounded requests for tools: one time budget, one size limit, retries, and public addresses only.
 
 Redirects are followed by hand, so that every hop is checked (`addresses.py`) and no key leaves its own origin. Every
 failure becomes one line: ToolUnavailable where another try may help (offline, timeout, 429, 5xx), ToolError otherwise.
 A server that keeps failing, or asks for time, is left alone (`breaker.py`); an answer kept from before is then given
-with its age. Not covered here: requests that change something.
+with its age. A request that changes something (`send`) is made once, whatever comes of it. Not covered here: what an
+answer means (`responses.py`).
 """
 
 from __future__ import annotations
 
-import json
 import ssl
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
-from email.utils import parsedate_to_datetime
-from functools import cache
+from functools import cache, partial
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 import httpx
 
 from conlora_agent.core.errors import ToolError, ToolUnavailable
-from tools.addresses import PinnedTransport, Resolve, UnknownHost, addresses, origin, require_web
+from tools.addresses import PinnedTransport, Resolve, addresses, origin, require_web
 from tools.breaker import Breaker
 from tools.cache import Cache
+from tools.responses import Again, Response, check_status, one_line_errors, rate_limit
 
 MAX_BYTES = 2_000_000
 MAX_REDIRECTS = 5
@@ -35,51 +34,11 @@ MAX_AGE = timedelta(minutes=10)
 """Answers younger than this are not asked for again."""
 MAX_STALE = timedelta(days=1)
 """Answers younger than this are given, with their age, when there is no newer one."""
-RETRIED = frozenset({429, 500, 502, 503, 504})
+
+UNKNOWN_OUTCOME = "look whether it was done before you try again"
 
 Params = Mapping[str, str | int | float]
 Now = Callable[[], datetime]
-
-
-class NotFound(ToolError):
-    """The server has nothing at that address (404 or 410)."""
-
-
-class _Again(Exception):
-    """This attempt failed in a way that another may mend. `wait_s`: what the server asked for, None for back-off."""
-
-    def __init__(self, error: ToolUnavailable, wait_s: float | None = None) -> None:
-        self.error = error
-        self.wait_s = wait_s
-
-
-@dataclass(frozen=True)
-class Response:
-    """What a GET gave, and when. `url` is where it was found after redirects; `stale` says why it is an old answer."""
-
-    url: str
-    content: bytes
-    content_type: str
-    at: datetime
-    stale: str | None = None
-
-    def json(self) -> Any:
-        """The body as JSON. Raises ToolError when it is not."""
-        try:
-            return json.loads(self.content)
-        except ValueError as error:
-            problem = f"{httpx.URL(self.url).host} answered with something that is not JSON"
-            raise ToolError(problem, "check the address in the settings") from error
-
-    @property
-    def time(self) -> str:
-        """When it was fetched, ISO 8601 in UTC."""
-        return self.at.isoformat(timespec="seconds")
-
-    @property
-    def caution(self) -> str:
-        """What to add to an answer made from this one: empty, or how old it is and why there is no newer one."""
-        return f" (As of {self.at:%d %B %Y, %H:%M} UTC: {self.stale}.)" if self.stale else ""
 
 
 @dataclass(frozen=True)
@@ -87,6 +46,14 @@ class _Request:
     url: httpx.URL
     headers: Mapping[str, str] = field(default_factory=dict)
     accept: tuple[str, ...] = ()
+    method: str = "GET"
+    body: Any = None
+    """Sent as JSON."""
+
+    @property
+    def safe(self) -> bool:
+        """Whether it may be made twice."""
+        return self.method == "GET"
 
     @property
     def key(self) -> tuple[str, tuple[str, ...]]:
@@ -94,9 +61,9 @@ class _Request:
 
 
 class HttpClient:
-    """GET requests within limits. Safe to share between threads.
+    """Requests within limits. Safe to share between threads.
 
-    `timeout_s` is the budget of a whole `get`, retries and redirects included. `trusted` origins, such as
+    `timeout_s` is the budget of a whole `get` or `send`, retries and redirects included. `trusted` origins, such as
     "http://127.0.0.1:8080", may have addresses that are not public.
     """
 
@@ -156,6 +123,13 @@ class HttpClient:
         self._cache.put(request.key, got)
         return got
 
+    def send(self, method: str, url: str, params: Params | None = None, *, body: Any = None) -> Response:
+        """The answer to a request that may change something: made once, never kept, redirects not followed.
+
+        Raises NotFound, ToolError, ToolUnavailable; after the last it may have been done all the same.
+        """
+        return self._fetch(_Request(_parsed(url, params), method=method, body=body))
+
     def _fetch(self, request: _Request) -> Response:
         host = request.url.host
         if self._offline:
@@ -181,10 +155,12 @@ class HttpClient:
         for attempt in range(1, ATTEMPTS + 1):
             try:
                 return self._follow(request, deadline)
-            except _Again as again:
+            except Again as again:
                 wait_s = again.wait_s if again.wait_s is not None else BACKOFF_S * 2 ** (attempt - 1)
                 if again.wait_s is not None:
                     self._breaker.hold(request.url.host, again.wait_s)
+                if not request.safe:
+                    raise ToolUnavailable(again.error.problem, UNKNOWN_OUTCOME) from again.__cause__
                 if attempt == ATTEMPTS or time.monotonic() + wait_s >= deadline:
                     raise again.error from again.__cause__
                 self._sleep(wait_s)
@@ -197,13 +173,13 @@ class HttpClient:
             for _ in range(MAX_REDIRECTS + 1):
                 require_web(url)
                 own = request.headers if origin(url) == origin(request.url) else {}
-                with (
-                    _one_line_errors(url, self._timeout_s),
-                    client.stream("GET", url, headers=own, timeout=_left(deadline)) as got,
-                ):
+                ask = partial(client.stream, request.method, url, headers=own, timeout=_left(deadline))
+                with one_line_errors(url, self._timeout_s), ask(json=request.body) as got:
                     if not got.has_redirect_location:
-                        _check_status(got)
+                        check_status(got)
                         return self._read(got, request.accept, deadline)
+                    if not request.safe:
+                        raise ToolError(f"{url.host} says that this is elsewhere", "correct the address of the tool")
                     url = url.join(got.headers["Location"])
         raise ToolError(f"{url.host} redirects more than {MAX_REDIRECTS} times", "check the address")
 
@@ -222,7 +198,7 @@ class HttpClient:
             if time.monotonic() > deadline:
                 raise httpx.ReadTimeout("the answer trickles in", request=response.request)
             parts.append(part)
-        if (pause_s := _rate_limit(response)) is not None:
+        if (pause_s := rate_limit(response)) is not None:
             self._breaker.hold(host, pause_s)
         return Response(str(response.url), b"".join(parts), content_type, self._now())
 
@@ -247,59 +223,6 @@ def _parsed(url: str, params: Params | None) -> httpx.URL:
         return httpx.URL(url, params=params) if params else httpx.URL(url)
     except (httpx.InvalidURL, TypeError) as error:
         raise ToolError(f"{url[:100]!r} is not an address", "write it like https://example.org/page") from error
-
-
-@contextmanager
-def _one_line_errors(url: httpx.URL, timeout_s: float) -> Iterator[None]:
-    """Third-party exceptions as this project's errors."""
-    try:
-        yield
-    except httpx.TimeoutException as error:
-        problem = f"{url.host} did not answer within {timeout_s:g} s"
-        raise _Again(ToolUnavailable(problem, "try again later")) from error
-    except UnknownHost as error:
-        problem = f"the address of {url.host} cannot be found"
-        raise _Again(ToolUnavailable(problem, "check the network connection")) from error
-    except httpx.TransportError as error:
-        raise _Again(ToolUnavailable(f"{url.host} cannot be reached", "check the network connection")) from error
-    except (httpx.HTTPError, httpx.InvalidURL) as error:
-        raise ToolError(f"{url.host} answered with something unreadable ({error})", "try again later") from error
-
-
-def _check_status(response: httpx.Response) -> None:
-    host, status = response.url.host, response.status_code
-    if status in RETRIED:
-        problem = f"{host} asks to slow down (429)" if status == 429 else f"{host} has a problem of its own ({status})"
-        raise _Again(ToolUnavailable(problem, "try again later"), _retry_after(response))
-    if status in (404, 410):
-        raise NotFound(f"{host} has nothing there ({status})", "ask for something else")
-    if status in (401, 403):
-        raise ToolError(f"{host} refused the request ({status})", "check its key and address in the settings")
-    if not response.is_success:
-        raise ToolError(f"{host} refused the request ({status})", "check the address in the settings")
-
-
-def _retry_after(response: httpx.Response) -> float | None:
-    """Seconds that a Retry-After header asks for, given as a number or a date; None without one."""
-    text = response.headers.get("Retry-After", "").strip()
-    if text.isdecimal():
-        return float(text)
-    try:
-        return max(0.0, parsedate_to_datetime(text).timestamp() - time.time())
-    except (TypeError, ValueError):
-        return None
-
-
-def _rate_limit(response: httpx.Response) -> float | None:
-    """Seconds until the next request is welcome, when RateLimit headers say that none is left (Internet-Draft
-    ratelimit-headers, and the X- spelling with the same meaning)."""
-    for prefix in ("RateLimit", "X-RateLimit"):
-        left = response.headers.get(f"{prefix}-Remaining", "").split(",")[0].strip()
-        reset = response.headers.get(f"{prefix}-Reset", "").split(",")[0].strip()
-        if left == "0" and reset.isdecimal():
-            seconds = float(reset)
-            return seconds if seconds < 1e9 else max(0.0, seconds - time.time())
-    return None
 
 
 def _left(deadline: float) -> float:

@@ -13,7 +13,8 @@ from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from conlora_agent.core.errors import ToolError
-from tools.http import HttpClient, NotFound
+from tools.http import HttpClient
+from tools.responses import NotFound
 
 LATEST = timedelta(hours=1)
 PAST = timedelta(days=30)

@@ -14,7 +14,8 @@ from typing import Any
 from urllib.parse import parse_qs, urlencode, urlsplit
 
 from conlora_agent.core.errors import ToolError
-from tools.http import MAX_AGE, HttpClient, Response
+from tools.http import MAX_AGE, HttpClient
+from tools.responses import Response
 
 HITS = 5
 

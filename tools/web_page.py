@@ -18,7 +18,8 @@ from conlora_agent.core.errors import ToolError
 from conlora_agent.core.types import ValueReferent
 from tools.base import MissingArgument, Tool, ToolContext, ToolModel, ToolResult
 from tools.fallback import problems
-from tools.http import HttpClient, Response
+from tools.http import HttpClient
+from tools.responses import Response
 from tools.wikipedia import shorten
 
 QUESTION = "Which address shall I open?"

@@ -13,7 +13,8 @@ from datetime import date
 from typing import Any, Literal
 
 from conlora_agent.core.errors import ToolError
-from tools.http import HttpClient, Response
+from tools.http import HttpClient
+from tools.responses import Response
 
 Fact = Literal[
     "area", "author", "birthplace", "born", "capital", "composer", "country", "creator", "currency", "died",

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from apps.cli.common import JsonOption, load_settings, terminal_of
+from apps.cli.common import JsonOption, load_settings, read_picture, terminal_of
 from apps.render import compact, printable, table
 from conlora_agent.core.errors import BadInput, ToolError, UnknownName
+from conlora_agent.memory.pictures import TransientPictures
 
 if TYPE_CHECKING:
     from tools.base import Tool
@@ -45,13 +46,22 @@ def call(
         list[str] | None,
         typer.Argument(metavar="[ARGUMENTS]", help="A JSON object, KEY=VALUE pairs, or a request in your own words."),
     ] = None,
+    image: Annotated[
+        Path | None, typer.Option("--image", metavar="FILE", help="Picture for a tool that takes one.")
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Call a tool."""
-    terminal = terminal_of(ctx)
-    with terminal.agent(load_settings()) as agent:
+    terminal, settings = terminal_of(ctx), load_settings()
+    data = None if image is None else read_picture(settings, image)
+    with terminal.agent(settings) as agent, TransientPictures(agent.pictures) as lent:
         tool = agent.tools.get(name)
-        arguments = read_arguments(tool, words or [])
+        if data is not None and not tool.needs_image:
+            raise BadInput(f"{name} takes no picture", "leave --image out")
+        picture = {} if data is None else {"image": lent.put(data)}
+        arguments = {**read_arguments(tool, words or []), **picture}
+        if tool.needs_image and "image" not in arguments:
+            raise BadInput(f"{name} needs a picture", "give it with --image FILE")
         result = tool.call(arguments)
     value = {
         "tool": tool.name,
@@ -145,7 +155,7 @@ def read_arguments(tool: Tool[Any], words: list[str]) -> dict[str, Any]:
     pairs = [word.partition("=") for word in words]
     if all(sign and key in tool.args_model.model_fields for key, sign, _ in pairs):
         return {key: _value(value) for key, _, value in pairs}
-    return tool.arguments(text, ToolContext())
+    return {} if tool.needs_image else tool.arguments(text, ToolContext())
 
 
 def _read(path: Path) -> str:
