@@ -25,7 +25,7 @@ from conlora_agent.core.types import (
 )
 from conlora_agent.focus import add_picture, mark
 from conlora_agent.ingest import clean_text
-from conlora_agent.memory.threads import now
+from conlora_agent.memory.transcript import now
 from conlora_agent.perception import perceive as perceive_step
 from conlora_agent.prompts import instructed, move_window, previous_routes, with_results
 from conlora_agent.recall import recalling

@@ -103,9 +103,26 @@ def test_threads_are_read_renamed_exported_and_deleted_with_their_pictures() -> 
         assert served.http.patch("/v1/threads/t", json={"title": ""}).status_code == 400
         assert "Books" in served.http.get("/v1/threads/t/export", params={"format": "markdown"}).text
         assert served.http.get("/v1/threads/t/export").json()["title"] == "Books"
+        exported = served.http.get("/v1/threads/t/export").json()
+        assert served.http.post("/v1/threads", json=exported).status_code == 400, "its id is taken"
+        assert served.http.post("/v1/threads", json=exported, params={"id": "u"}).json() == {"thread": "u"}
+        assert served.http.get(f"/v1/threads/u/pictures/{image}").content == png()
+        assert served.http.delete("/v1/threads/u").status_code == 200
         assert served.http.delete("/v1/threads/t").status_code == 200
         assert served.http.delete("/v1/threads/t").status_code == 404
         assert not list((served.agent.settings.home / "pictures").rglob("*/*"))
+
+
+def test_an_imported_thread_belongs_to_its_importer(served: Served) -> None:
+    served.http.post("/v1/chat/completions", json=chat("hello", thread="t"))
+    exported = served.http.get("/v1/threads/t/export").json()
+    assert exported["id"] == "t", "no key's name space is told"
+    second = bearer(KEYS[1])
+    stolen = {**exported, "id": next(thread.id for thread in served.agent.threads.list())}
+    assert served.http.post("/v1/threads", json=stolen, headers=second).json() == {"thread": "t"}
+    served.http.patch("/v1/threads/t", json={"title": "mine"}, headers=second)
+    assert served.http.get("/v1/threads/t").json()["title"] == "hello"
+    assert served.http.post("/v1/threads", json=exported, params={"id": "a.b"}, headers=second).status_code == 400
 
 
 def test_tasks_tools_and_routes_are_listed_and_called() -> None:

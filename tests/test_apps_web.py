@@ -257,6 +257,26 @@ def test_a_browser_lists_only_threads_it_knows_and_exports_them(agent: Agent) ->
     assert conversations.export(click(thread=known[0], format="../x")) == ""
 
 
+def test_an_exported_conversation_comes_in_under_an_id_of_its_own(agent: Agent) -> None:
+    from gradio.utils import get_upload_folder
+
+    conversations = Conversations(agent)
+    thread = agent.ask("where is the blue book?", image=PICTURE).thread
+    text = json.loads(conversations.export(click(thread=thread, format="json")))["text"]
+    file = Path(get_upload_folder()) / "exported.json"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(text)
+    brought = conversations.bring("shown", click(path=str(file)))
+    assert brought not in ("shown", thread)
+    assert agent.threads.show(brought).turns == agent.threads.show(thread).turns
+    assert not file.exists()
+    file.write_text("no conversation")
+    for path in (file, Path("/etc/passwd")):
+        with pytest.warns(UserWarning, match="no exported conversation|was not uploaded"):
+            assert conversations.bring("shown", click(path=str(path))) == "shown"
+    assert not file.exists()
+
+
 def test_a_page_that_may_not_manage_changes_nothing(agent: Agent) -> None:
     panels = Panels(agent, manage=False)
     shown = panels.switch(click(task="caption", checked="false"))

@@ -203,6 +203,12 @@ def test_conversations_are_searched_renamed_exported_and_deleted(tab: Tab) -> No
     tab.turns = 0
     page.locator("#threads .title").click()
     tab.answered("21 degrees in Rome.")
+    tab.new()
+    with page.expect_file_chooser() as chooser:
+        page.click("[data-tool=import]")
+    chooser.value.set_files({"name": "holiday.json", "mimeType": "", "buffer": saved["holiday.json"].encode()})
+    tab.answered("21 degrees in Rome.")
+    wait_until(lambda: tab.titles() == ["Holiday", "Holiday"])
 
 
 def test_tasks_are_switched_added_and_removed_and_settings_changed(tab: Tab, site: Served, tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Protocol, TextIO
 import typer
 
 from apps.render import printable
-from conlora_agent.core.errors import BadInput, StorageError, TextError
+from conlora_agent.core.errors import BadInput, DataError, StorageError, TextError
 from conlora_agent.settings import Settings
 
 if TYPE_CHECKING:
@@ -131,6 +131,14 @@ def read_picture(settings: Settings, path: Path) -> bytes:
     data = read_picture_file(path)
     decode_picture(data, max_pixels=settings.max_picture_pixels)
     return data
+
+
+def read_file(path: Path) -> bytes:
+    """All bytes of a file. Raises DataError."""
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise DataError(f"cannot read {path} ({error.strerror})", "give the path of a readable file") from error
 
 
 def write_file(path: Path, data: bytes) -> None:

@@ -8,10 +8,10 @@ from typing import Annotated
 
 import typer
 
-from apps.cli.common import JsonOption, load_settings, terminal_of, write_file
+from apps.cli.common import JsonOption, load_settings, read_file, terminal_of, write_file
 from apps.render import label, printable, table
 
-app = typer.Typer(help="List, read, delete and export conversations.")
+app = typer.Typer(help="List, read, delete, export and import conversations.")
 IdArgument = Annotated[str, typer.Argument(metavar="ID", help="Id of the conversation.")]
 
 
@@ -87,11 +87,11 @@ def export(
     output: Annotated[Path | None, typer.Option("--output", metavar="FILE", help="Write to a file.")] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Export a conversation as Markdown or JSON."""
+    """Export a conversation as Markdown, or as JSON with its pictures, which can be imported."""
     terminal = terminal_of(ctx)
     with terminal.agent(load_settings()) as agent:
         if output is None and as_json:
-            terminal.emit(agent.threads.show(thread), as_json, [])
+            terminal.emit(agent.threads.parcel(thread), as_json, [])
             return
         text = agent.threads.export(thread, form.value)
     if output is None:
@@ -99,3 +99,21 @@ def export(
         return
     write_file(output, text.encode())
     terminal.emit({"thread": thread, "file": str(output)}, as_json, [f"exported {thread} to {output}"])
+
+
+@app.command("import")
+def bring(
+    ctx: typer.Context,
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="What `threads export --format json` wrote.")],
+    thread: Annotated[str | None, typer.Option("--id", metavar="ID", help="Its id here, if not its own.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Take in an exported conversation with its pictures; it goes on where it was."""
+    from conlora_agent.memory.parcels import read_parcel
+
+    terminal = terminal_of(ctx)
+    parcel = read_parcel(read_file(file))
+    with terminal.agent(load_settings()) as agent:
+        name = agent.threads.bring(parcel, thread)
+    line = f"imported {name}: {printable(parcel.title)}"
+    terminal.emit({"thread": name, "turns": len(parcel.turns)}, as_json, [line])

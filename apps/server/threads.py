@@ -11,7 +11,9 @@ from apps.server.access import Caller
 from apps.server.deps import AgentOf, CallerOf
 from apps.server.problems import RESPONSES
 from conlora_agent.core.errors import UnknownName
-from conlora_agent.memory.threads import ExportFormat, ThreadSummary, Transcript
+from conlora_agent.memory.parcels import Parcel
+from conlora_agent.memory.threads import OWNER_MARK, ExportFormat, ThreadSummary
+from conlora_agent.memory.transcript import Transcript
 
 router = APIRouter(
     prefix="/v1/threads", tags=["threads"], responses={code: RESPONSES[code] for code in (400, 401, 404, 409, 429, 503)}
@@ -31,6 +33,12 @@ class Title(BaseModel):
     title: str = Field(min_length=1, max_length=200)
 
 
+class Imported(BaseModel):
+    """A thread that was taken in. `thread`: its id."""
+
+    thread: str
+
+
 class Deleted(BaseModel):
     """A thread that is gone."""
 
@@ -46,6 +54,18 @@ def list_threads(
     """The threads, or those that hold some words."""
     found = agent.threads.search(query, owner=caller.owner) if query.strip() else agent.threads.list(caller.owner)
     return ThreadList(threads=[s.model_copy(update={"id": caller.shown(s.id)}) for s in found])
+
+
+@router.post("")
+def import_thread(
+    body: Parcel,
+    agent: AgentOf,
+    caller: CallerOf,
+    id: Annotated[str | None, Query(description="What to call it, if not by its own id.", max_length=64)] = None,
+) -> Imported:
+    """Take in a thread that was exported as JSON."""
+    name = id if id is not None else body.id.rpartition(OWNER_MARK)[2]
+    return Imported(thread=caller.shown(agent.threads.bring(body, caller.stored(name))))
 
 
 @router.get("/{thread}")
@@ -72,10 +92,14 @@ def delete_thread(thread: ThreadId, agent: AgentOf, caller: CallerOf) -> Deleted
 def export_thread(
     thread: ThreadId, agent: AgentOf, caller: CallerOf, format: Annotated[ExportFormat, Query()] = "json"
 ) -> Response:
-    """A thread as a document: JSON, which can be imported again, or Markdown."""
-    text = agent.threads.export(caller.stored(thread), format)
-    kind = "application/json" if format == "json" else "text/markdown; charset=utf-8"
-    return Response(text, media_type=kind)
+    """A thread as a document: JSON with its pictures, which can be imported again, or Markdown."""
+    if format == "markdown":
+        text = agent.threads.export(caller.stored(thread), format)
+        return Response(text, media_type="text/markdown; charset=utf-8")
+    parcel = agent.threads.parcel(caller.stored(thread))
+    return Response(
+        parcel.model_copy(update={"id": caller.shown(parcel.id)}).model_dump_json(), media_type="application/json"
+    )
 
 
 @router.get(

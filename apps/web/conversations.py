@@ -1,4 +1,4 @@
-"""The list of conversations: search, rename, delete, export.
+"""The list of conversations: search, rename, delete, export, import.
 
 A browser knows the ids of its own threads and lists no others. Not covered here: the conversation itself (handlers.py).
 """
@@ -13,6 +13,8 @@ import gradio as gr
 
 from apps.web.events import attempt, sent
 from apps.web.markup import attributes, button, plain
+from apps.web.uploads import upload
+from conlora_agent.memory.threads import new_thread_id
 
 if TYPE_CHECKING:
     from conlora_agent.agent import Agent
@@ -63,6 +65,19 @@ class Conversations:
             parcel.update(name=f"{title or thread}.{suffix}", text=text)
 
         return json.dumps(parcel) if attempt(pack) else ""
+
+    def bring(self, thread: str, event: gr.EventData) -> str:
+        """Take in an exported conversation, under an id that nobody knows yet. Returns the thread to show."""
+        brought: list[str] = []
+
+        def unpack() -> None:
+            file = upload(sent(event, "path"))
+            try:
+                brought.append(self._agent.threads.bring(file.read_bytes(), new_thread_id()))
+            finally:
+                file.unlink()
+
+        return brought[0] if attempt(unpack) else thread
 
 
 def _item(summary: ThreadSummary, current: str) -> str:

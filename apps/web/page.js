@@ -74,6 +74,10 @@ window.conlora = (() => {
     send("add_task", { files: sent });
   }
 
+  async function importThread([file]) {
+    send("import_thread", { path: (await upload(file)).path });
+  }
+
   function choose(options, then) {
     const input = Object.assign(document.createElement("input"), { type: "file", ...options });
     input.addEventListener("change", () => { if (input.files.length) then([...input.files]); });
@@ -265,6 +269,7 @@ window.conlora = (() => {
       if (tool === "add") choose({ accept: "image/*", multiple: true }, add);
       if (tool === "camera") camera();
       if (tool === "folder") choose({ webkitdirectory: true }, addFolder);
+      if (tool === "import") choose({ accept: ".json,application/json" }, importThread);
       if (tool === "look") look(document.body.classList.toggle("dark") ? "dark" : "light");
       if (event.target.closest("[data-close]") || event.target.matches("dialog")) event.target.closest("dialog").close();
     });

@@ -41,7 +41,7 @@ _SAVE = "(parcel) => conlora.save(parcel)"
 # Every event that a button of the page can send; Gradio takes the names from here.
 _BRIDGE = """conlora.start(trigger, upload);
 /* "say" "example" "again" "edit_message" "pictures" "look" "unmark" "open_thread" "rename_thread" "delete_thread"
-   "export_thread" "switch_task" "remove_task" "add_task" */"""
+   "export_thread" "import_thread" "switch_task" "remove_task" "add_task" */"""
 _DIALOGS = """<div id="status" class="unseen" role="status" aria-live="polite"></div>
 <dialog id="viewer" aria-label="Picture"><div class="stage"></div>
 <p>Drag to mark a region and ask about it, or use the arrow keys and Enter.</p>
@@ -111,6 +111,7 @@ class Page:
                 placeholder="Search conversations", max_lines=1,
             )  # fmt: skip
             self.threads = gr.HTML(elem_id="threads", **PLAIN)
+            gr.HTML('<button type="button" class="choice" data-tool="import">Import a conversation …</button>')
 
     def _drawer(self, agent: Agent, manage: bool) -> None:
         settings = agent.settings
@@ -208,6 +209,7 @@ class Page:
         self._open(bridge.open_thread(conversations.chosen, None, self.thread, **QUICK))
         self._open(self.new.click(lambda: "", None, self.thread, **QUICK))
         self._open(bridge.delete_thread(conversations.delete, self.thread, self.thread, show_progress="hidden"))
+        self._open(bridge.import_thread(conversations.bring, self.thread, self.thread, show_progress="hidden"))
         self._relist(bridge.rename_thread(conversations.rename, None, None, show_progress="hidden"))
         self.search.change(conversations.listed, listed, self.threads, js=_REMEMBER, **LATEST)
         packed = bridge.export_thread(conversations.export, None, self.parcel, show_progress="hidden")

@@ -11,7 +11,7 @@ going back in time, the asynchronous interface.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from langchain_core.runnables import RunnableConfig
@@ -21,13 +21,14 @@ from langgraph.checkpoint.base import (
     Checkpoint,
     CheckpointMetadata,
     CheckpointTuple,
+    empty_checkpoint,
 )
 
 from conlora_agent.core.types import TurnRecord
-from conlora_agent.memory.database import Database
+from conlora_agent.memory.database import Connection, Database
 from conlora_agent.memory.leases import check_lease
 from conlora_agent.memory.pictures import refer
-from conlora_agent.memory.threads import append_turn
+from conlora_agent.memory.transcript import append_turn
 
 RECORD = "record"
 KEPT = ("window", "summary", "focus", "pending")
@@ -88,11 +89,7 @@ class TurnSaver(BaseCheckpointSaver[int]):
             check_lease(connection, thread, lease)
             append_turn(connection, thread, record)
             refer(connection, thread, filter(None, pictures))
-            connection.execute(
-                "INSERT INTO checkpoints VALUES (?, ?, ?, ?) ON CONFLICT (thread) DO UPDATE"
-                " SET id = excluded.id, checkpoint = excluded.checkpoint, metadata = excluded.metadata",
-                (thread, checkpoint["id"], _dump(kept), _dump(metadata)),
-            )
+            _store(connection, thread, kept, metadata)
         return _config(thread, checkpoint["id"])
 
     def put_writes(
@@ -104,6 +101,20 @@ class TurnSaver(BaseCheckpointSaver[int]):
         """Forget a thread's checkpoint; its transcript stays."""
         with self._database.write() as connection:
             connection.execute("DELETE FROM checkpoints WHERE thread = ?", (thread_id,))
+
+
+def begin_with(connection: Connection, thread: str, values: dict[str, Any]) -> None:
+    """Give a thread that has no state yet these kept channels, inside the transaction that makes it."""
+    checkpoint = {**empty_checkpoint(), "channel_values": values, "channel_versions": dict.fromkeys(values, 1)}
+    _store(connection, thread, checkpoint, {"source": "fork", "step": 0, "parents": {}})
+
+
+def _store(connection: Connection, thread: str, checkpoint: Mapping[str, Any], metadata: Mapping[str, Any]) -> None:
+    connection.execute(
+        "INSERT INTO checkpoints VALUES (?, ?, ?, ?) ON CONFLICT (thread) DO UPDATE"
+        " SET id = excluded.id, checkpoint = excluded.checkpoint, metadata = excluded.metadata",
+        (thread, checkpoint["id"], _dump(checkpoint), _dump(metadata)),
+    )
 
 
 def _config(thread: str, checkpoint_id: str) -> RunnableConfig:

@@ -77,7 +77,7 @@ def upgrade(connection: Connection, found: int, place: str) -> None:
 
 def said_of(text: str, answer: str) -> str:
     """What a turn can be found by: its words in one case."""
-    return f"{text}\n{answer}".casefold()
+    return f"{text}\n{answer}".casefold().replace("\0", "")  # which Postgres does not take
 
 
 def _add_said(connection: Connection) -> None:

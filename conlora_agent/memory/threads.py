@@ -1,28 +1,26 @@
-"""Threads: the append-only transcript of each conversation, which is the truth about it.
+"""Threads: listing, finding, renaming, deleting conversations; sending them out and taking them in.
 
-Appending happens only through `append_turn`, inside the transaction that stores the turn's checkpoint
-(conlora_agent.memory.saver). Not covered here: leases and pictures.
+Not covered here: the turns of one (transcript), what a parcel holds (parcels), leases and pictures.
 """
 
 from __future__ import annotations
 
 import contextlib
-import json
 import re
 import uuid
 from datetime import UTC, datetime, timedelta
 from typing import Literal
 
-from conlora_agent.core.errors import TextError, ThreadBusy, UnknownName
-from conlora_agent.core.types import Model, TurnRecord
+from conlora_agent.core.errors import BadInput, TextError, ThreadBusy, UnknownName
+from conlora_agent.core.types import Model
 from conlora_agent.memory.database import Connection, Database
 from conlora_agent.memory.leases import Leases
+from conlora_agent.memory.parcels import Parcel, pack, read_parcel, unpacked, write_parcel
 from conlora_agent.memory.pictures import PictureStore
-from conlora_agent.memory.schema import said_of
+from conlora_agent.memory.transcript import Transcript, markdown, read_transcript, title_of
 
 Summaries = list["ThreadSummary"]
 ExportFormat = Literal["json", "markdown"]
-TITLE_CHARS = 60
 
 OWNER_MARK = "."
 """Stands between owner and name in the id of a thread that belongs to someone: `<12 hexadecimal digits>.<name>`."""
@@ -40,18 +38,8 @@ class ThreadSummary(Model):
     updated_at: str
 
 
-class Transcript(Model):
-    """A whole thread, oldest turn first."""
-
-    id: str
-    title: str
-    created_at: str
-    updated_at: str
-    turns: tuple[TurnRecord, ...]
-
-
 class ThreadStore:
-    """Reads, finds, renames and deletes threads."""
+    """Reads, finds, renames, deletes, exports and imports threads."""
 
     def __init__(self, database: Database, leases: Leases, pictures: PictureStore) -> None:
         self._database = database
@@ -83,7 +71,7 @@ class ThreadStore:
 
     def rename(self, thread: str, title: str) -> None:
         """Give a thread another title, cut to 60 characters. Raises UnknownName, or TextError for an empty one."""
-        if not (words := _title(title)):
+        if not (words := title_of(title)):
             raise TextError("the title is empty", "write at least one word")
         with self._database.write() as connection:
             if connection.execute("UPDATE threads SET title = ? WHERE id = ?", (words, thread)).rowcount == 0:
@@ -92,17 +80,10 @@ class ThreadStore:
     def show(self, thread: str) -> Transcript:
         """One thread with all its turns. Raises UnknownName."""
         with self._database.read() as connection:
-            row = connection.execute(
-                "SELECT id, title, created_at, updated_at FROM threads WHERE id = ?", (thread,)
-            ).fetchone()
-            if row is None:
+            found = read_transcript(connection, thread)
+            if found is None:
                 raise self._unknown(thread, connection)
-            turns = connection.execute(
-                "SELECT record FROM turns WHERE thread = ? ORDER BY position", (thread,)
-            ).fetchall()
-        names = ("id", "title", "created_at", "updated_at")
-        records = tuple(TurnRecord.model_validate_json(record) for (record,) in turns)
-        return Transcript(**dict(zip(names, row, strict=True)), turns=records)
+        return found
 
     def delete(self, thread: str) -> None:
         """Delete a thread, its checkpoint, and the pictures that no other thread refers to.
@@ -127,13 +108,40 @@ class ThreadStore:
         return len(old)
 
     def export(self, thread: str, format: ExportFormat = "json") -> str:
-        """One thread as a JSON document or as Markdown. Raises UnknownName."""
-        transcript = self.show(thread)
+        """One thread as Markdown, or as a JSON document that can be imported. Raises UnknownName."""
         if format == "json":
-            return json.dumps(transcript.model_dump(mode="json"), ensure_ascii=False, indent=2)
+            return self.parcel(thread).model_dump_json(indent=2)
         if format == "markdown":
-            return _markdown(transcript)
+            return markdown(self.show(thread))
         raise UnknownName.among("export format", format, ("json", "markdown"))
+
+    def parcel(self, thread: str) -> Parcel:
+        """One thread with its pictures and all it needs to go on elsewhere. Raises UnknownName."""
+        with self._database.read() as connection:
+            found = read_transcript(connection, thread)
+            if found is None:
+                raise self._unknown(thread, connection)
+            return pack(connection, found, self._pictures)
+
+    def bring(self, document: bytes | str | Parcel, thread: str | None = None) -> str:
+        """Take in an exported thread, under its own id or as `thread`; the id.
+
+        Raises DataError for a document that is no such export, BadInput for an id that is taken.
+        """
+        parcel = document if isinstance(document, Parcel) else read_parcel(document)
+        pictures = unpacked(parcel)
+        thread = check_thread_id(parcel.id if thread is None else thread)
+        with self._leases.hold(thread) as token:
+            try:
+                for data in pictures:
+                    self._pictures.put(data, holder=token)
+                with self._database.write(durable=True) as connection:
+                    if connection.execute("SELECT 1 FROM threads WHERE id = ?", (thread,)).fetchone() is not None:
+                        raise BadInput(f"there is a thread {thread!r} already", "choose another id, or delete it first")
+                    write_parcel(connection, parcel, thread)
+            finally:
+                self._pictures.release(token)
+        return thread
 
     def _unknown(self, thread: str, connection: Connection) -> UnknownName:
         """Suggests threads of the same owner only, and says no more than their names."""
@@ -153,35 +161,3 @@ def check_thread_id(thread: str) -> str:
     if not _THREAD_ID.fullmatch(thread):
         raise TextError(f"{thread[:80]!r} cannot be a thread id", "use 1 to 64 letters, digits, '_' or '-'")
     return thread
-
-
-def now() -> str:
-    """UTC time, ISO 8601 with microseconds, so that it sorts."""
-    return datetime.now(UTC).isoformat(timespec="microseconds")
-
-
-def append_turn(connection: Connection, thread: str, record: TurnRecord) -> None:
-    """Add a turn at the end of `thread`, which is made by its first turn."""
-    title = _title(record.text) or "Picture"
-    connection.execute(
-        "INSERT INTO threads VALUES (?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET updated_at = excluded.updated_at",
-        (thread, title, record.at, record.at),
-    )
-    connection.execute(
-        "INSERT INTO turns SELECT ?, coalesce(max(position) + 1, 0), ?, ? FROM turns WHERE thread = ?",
-        (thread, record.model_dump_json(), said_of(record.text, record.answer), thread),
-    )
-
-
-def _title(text: str) -> str:
-    return " ".join(text.split())[:TITLE_CHARS]
-
-
-def _markdown(transcript: Transcript) -> str:
-    blocks = [f"# {transcript.title}"]
-    for turn in transcript.turns:
-        picture = f"\n\n*(picture {turn.image[:12]})*" if turn.image else ""
-        routes = ", ".join(step.route for step in turn.steps)
-        blocks.append(f"**You**: {turn.text}{picture}")
-        blocks.append(f"**ConLoRA Agent** ({routes}): {turn.answer}")
-    return "\n\n".join(blocks) + "\n"
