@@ -14,7 +14,7 @@ from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 import conlora_agent
-from apps.server import catalogue, chat, health, problems, threads
+from apps.server import catalogue, chat, health, problems, responses, threads
 from apps.server.access import Access
 from apps.server.deps import Services
 from apps.server.metrics import Metrics
@@ -34,6 +34,7 @@ Talk about pictures; the agent chooses adapter, tool and region by itself.
 
 `/v1/chat/completions` takes what OpenAI's clients send. `model` is `auto`, the name of a task, or `base`. What an
 answer is made of (route, confidence, boxes, tool calls) comes in the field `conlora`; of a stream, in its chunks.
+`/v1/responses` is the same in OpenAI's newer format, in which the server keeps the conversation.
 Boxes are `[x0, y0, x1, y1]`, fractions of the upright picture. Errors are `{"error": {"message": ...}}`.
 """
 
@@ -63,7 +64,7 @@ def create_app(
     app = FastAPI(title="ConLoRA Agent", version=conlora_agent.__version__, description=DESCRIPTION, lifespan=lifespan)
     app.state.services = Services(agent, turns, access, metrics, readiness or Readiness())
     problems.install(app)
-    for part in (chat, catalogue, threads, health):
+    for part in (chat, responses, catalogue, threads, health):
         app.include_router(part.router)
     app.router.default = _Elsewhere(page)
     _surround(app, metrics)

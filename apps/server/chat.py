@@ -63,9 +63,8 @@ async def chat_completions(body: ChatRequest, request: Request, caller: CallerOf
 def asked_of(body: ChatRequest) -> Asked:
     """What a request asks for. Raises BadInput for what this server does not do."""
     _refuse_unsupported(body)
-    system = "\n".join(_text(m) for m in body.messages if m.role in ("system", "developer")).strip()
     tokens = body.max_completion_tokens or body.max_tokens
-    return Asked(body.model, said_of(body.messages), system, body.thread, tokens, body.region)
+    return Asked(body.model, said_of(body.messages), system_of(body.messages), body.thread, tokens, body.region)
 
 
 def _refuse_unsupported(body: ChatRequest) -> None:
@@ -81,6 +80,11 @@ def _refuse_unsupported(body: ChatRequest) -> None:
         if given:
             remedy = "the agent calls its own tools; leave it out" if name in ("tools", "functions") else "leave it out"
             raise BadInput(f"{name!r} is not supported here", remedy)
+
+
+def system_of(messages: Sequence[Message]) -> str:
+    """What the caller asks of the model besides."""
+    return "\n".join(_text(m) for m in messages if m.role in ("system", "developer")).strip()
 
 
 def said_of(messages: Sequence[Message]) -> list[Said]:
@@ -120,9 +124,9 @@ def _images(message: Message) -> tuple[str, ...]:
 # -- answers ----------------------------------------------------------------------------------------------------------
 
 
-def extension_of(result: TurnResult) -> Extension:
-    """What this server adds to an answer."""
-    return Extension(thread=result.thread or None, answer_confidence=result.answer_confidence, steps=result.steps)
+def extension_of(result: TurnResult, thread: str | None) -> Extension:
+    """What this server adds to an answer. `thread`: the caller's name of the one that the turn was stored in."""
+    return Extension(thread=thread, answer_confidence=result.answer_confidence, steps=result.steps)
 
 
 def _whole(body: ChatRequest, asked: Asked, result: TurnResult) -> dict[str, object]:
@@ -133,7 +137,7 @@ def _whole(body: ChatRequest, asked: Asked, result: TurnResult) -> dict[str, obj
         model=body.model,
         choices=(Choice(message=message, finish_reason=finish_reason(result, asked.max_tokens)),),
         usage=TokenUsage.of(result.usage),
-        conlora=extension_of(result),
+        conlora=extension_of(result, asked.thread),
     )
     return answer.model_dump(mode="json")
 
@@ -190,7 +194,7 @@ class Chunks:
 
     def _end(self, result: TurnResult) -> list[str]:
         reason = finish_reason(result, self._asked.max_tokens)
-        extension = extension_of(result).model_dump(mode="json")
+        extension = extension_of(result, self._asked.thread).model_dump(mode="json")
         lines = [self.chunk(Delta(), finish_reason=reason, conlora=extension)]
         if self._body.stream_options and self._body.stream_options.include_usage:
             lines.append(self._line(choices=(), usage=TokenUsage.of(result.usage)))

@@ -125,9 +125,10 @@ async def _invalid(request: Request, error: Exception) -> JSONResponse:
     kind = request.headers.get("content-type", "")
     if request.method != "GET" and not kind.startswith("application/json"):
         return JSONResponse(_body(400, "the body is not JSON; send the header Content-Type: application/json"), 400)
-    first = error.errors()[0]
-    place = ".".join(str(part) for part in first["loc"] if part != "body")
-    message = f"{place or 'body'}: {first['msg'][:1].lower()}{first['msg'][1:]}; see /docs"
+    # Where one of several forms is allowed, the form that the request comes nearest to is told about.
+    nearest = max(error.errors(), key=lambda one: len(one["loc"]))
+    place = ".".join(str(part) for part in nearest["loc"] if part not in ("body", "str") and "[" not in str(part))
+    message = f"{place or 'body'}: {nearest['msg'][:1].lower()}{nearest['msg'][1:]}; see /docs"
     return JSONResponse(_body(400, message, param=place or None), 400)
 
 

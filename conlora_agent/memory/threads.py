@@ -69,6 +69,12 @@ class ThreadStore:
                 found &= {row[0] for row in rows} | {s.id for s in listed if word in s.title.casefold()}
         return [summary for summary in listed if summary.id in found]
 
+    def count(self, thread: str) -> int:
+        """How many turns a thread has, 0 when there is no such thread."""
+        with self._database.read() as connection:
+            row = connection.execute("SELECT count(*) FROM turns WHERE thread = ?", (thread,)).fetchone()
+        return int(row[0])
+
     def rename(self, thread: str, title: str) -> None:
         """Give a thread another title, cut to 60 characters. Raises UnknownName, or TextError for an empty one."""
         if not (words := title_of(title)):
