@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -15,6 +16,7 @@ import pytest
 from langchain_core.messages import AIMessage, HumanMessage
 from langchain_openai import ChatOpenAI
 from serving import Served, chat, serving
+from web import chromium
 
 from apps.demo import PICTURE
 from conlora_agent.settings import Settings
@@ -249,3 +251,28 @@ def test_a_body_that_is_no_json_is_told_so(served: Served) -> None:
 def test_a_name_of_another_site_gets_no_answer(served: Served) -> None:
     answer = httpx.get(f"{served.url}/v1/models", headers={"Host": "evil.example"})
     assert answer.status_code == 400
+
+
+# -- documentation ----------------------------------------------------------------------------------------------------
+
+
+def test_the_documentation_asks_nobody_else_for_anything(served: Served) -> None:
+    page = served.http.get("/docs").text
+    assert re.findall(r"https?://[^\"']+", page) == []
+    assets = re.findall(r'(?:src|href)="(/[^"]+)"', page)
+    assert len(assets) == 3
+    for asset in assets:
+        assert served.http.get(asset).status_code == 200
+    assert served.http.get("/openapi.json").json()["paths"]["/v1/responses"]
+
+
+@pytest.mark.browser
+def test_the_documentation_opens_in_a_browser_without_the_internet(served: Served) -> None:
+    asked: list[str] = []
+    with chromium() as browser:
+        page = browser.new_page()
+        page.on("request", lambda request: asked.append(request.url))
+        page.goto(f"{served.url}/docs")
+        page.get_by_role("link", name="/v1/chat/completions").wait_for()
+        page.locator(".opblock-tag", has_text="threads").wait_for()
+    assert [url for url in asked if not url.startswith((served.url, "data:"))] == []

@@ -72,6 +72,16 @@ def test_a_turn_shows_its_picture_chips_boxes_and_answer(agent: Agent) -> None:
     assert Path(path).exists()
 
 
+def test_files_of_a_picture_go_with_it(agent: Agent) -> None:
+    result = agent.ask("where is the blue book?", image=PICTURE)
+    shown = renderer(agent)
+    (html,) = shown.thread(result.thread)
+    (path,) = set(re.findall(r'src="gradio_api/file=([^"]+)"', html))
+    assert Path(path).exists()
+    agent.threads.delete(result.thread)
+    assert not Path(path).exists()
+
+
 def test_a_tool_call_shows_arguments_result_and_source(agent: Agent) -> None:
     result = agent.ask("weather in Rome?")
     (html,) = renderer(agent).thread(result.thread)

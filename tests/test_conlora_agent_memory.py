@@ -4,7 +4,7 @@ import json
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -17,6 +17,7 @@ from conlora_agent.memory import leases as leases_module
 from conlora_agent.memory.database import Database
 from conlora_agent.memory.leases import Leases, check_lease
 from conlora_agent.memory.opening import open_database
+from conlora_agent.memory.retention import Retention
 from conlora_agent.memory.threads import new_thread_id
 from conlora_agent.settings import Settings
 from conlora_agent.testing import FakeBackbone
@@ -224,6 +225,51 @@ def test_a_thread_nobody_uses_is_deleted_after_a_while(database: Database) -> No
         connection.execute("UPDATE threads SET updated_at = '2020-01-01T00:00:00' WHERE id = 'old'")
     assert agent.threads.expire(30) == 1
     assert [thread.id for thread in agent.threads.list()] == ["new"]
+
+
+def test_a_program_that_serves_forgets_in_time(database: Database) -> None:
+    def age(thread: str) -> None:
+        with database.write() as connection:
+            connection.execute("UPDATE threads SET updated_at = '2020-01-01T00:00:00' WHERE id = ?", (thread,))
+
+    def left(threads: list[str], pictures: int) -> bool:
+        files = list((agent.settings.home / "pictures").rglob("*/*"))
+        return sorted(t.id for t in agent.threads.list()) == threads and len(files) == pictures
+
+    def wait_until(true: Callable[[], bool]) -> None:
+        for _ in range(200):
+            if true():
+                return
+            time.sleep(0.05)
+        raise AssertionError("it did not come true")
+
+    agent = make_agent()
+    for number, thread in enumerate(("a", "b", "c")):
+        agent.ask("hello", image=png((number + 9, 9)), thread=thread)
+    age("a")
+    with Retention(agent.threads, agent.pictures, 30, every_s=0.05):
+        wait_until(lambda: left(["b", "c"], 2))
+        age("b")
+        wait_until(lambda: left(["c"], 1))
+    age("c")
+    with Retention(agent.threads, agent.pictures, None, every_s=0.05):
+        agent.pictures.put(png((50, 50)), holder="an upload that was never sent")
+        with database.write() as connection:
+            connection.execute("UPDATE picture_holds SET expires_at = 0")
+        wait_until(lambda: left(["c"], 1))
+
+
+def test_a_thread_in_use_is_not_forgotten(database: Database) -> None:
+    agent = make_agent()
+    for text in ("hello", "and"):
+        events = agent.stream(text, thread="t")
+        next(events)
+        with database.write() as connection:
+            connection.execute("UPDATE threads SET updated_at = '2020-01-01T00:00:00'")
+        assert agent.threads.expire(30) == 0
+        list(events)
+        assert agent.threads.expire(30) == 0, "it was used just now"
+    assert len(agent.threads.show("t").turns) == 2
 
 
 @pytest.mark.parametrize("query", ["100%", "a_b", "back\\slash", "ÜBER", "hello 100"])

@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
+from fastapi_offline import FastAPIOffline
 from starlette.middleware.cors import CORSMiddleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -61,7 +62,13 @@ def create_app(
             async with page.router.lifespan_context(page):
                 yield
 
-    app = FastAPI(title="ConLoRA Agent", version=conlora_agent.__version__, description=DESCRIPTION, lifespan=lifespan)
+    app = FastAPIOffline(
+        redoc_url=None,
+        title="ConLoRA Agent",
+        version=conlora_agent.__version__,
+        description=DESCRIPTION,
+        lifespan=lifespan,
+    )
     app.state.services = Services(agent, turns, access, metrics, readiness or Readiness())
     problems.install(app)
     for part in (chat, responses, catalogue, threads, health):

@@ -123,6 +123,7 @@ def log_to(handler: logging.Handler) -> None:
     for name, level in (
         ("conlora.requests", logging.INFO),
         ("apps.server", logging.INFO),
+        ("conlora_agent", logging.INFO),
         ("uvicorn", logging.WARNING),
     ):
         logger = logging.getLogger(name)

@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from apps.web.server import address, listen
+from apps.web.server import address, listen, retention
 from conlora_agent.core.errors import BadInput
 from conlora_agent.settings import Settings
 
@@ -52,7 +52,7 @@ def serve(
 
     log_to(logging.StreamHandler(sys.stderr))
     readiness = Readiness()
-    with listening, open_agent(settings, readiness.progress) as agent:
+    with listening, open_agent(settings, readiness.progress) as agent, retention(agent):
         app = create_app(agent, readiness, page=_page(agent, settings) if page else None)
         config = uvicorn.Config(
             app,

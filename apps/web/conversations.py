@@ -13,7 +13,7 @@ import gradio as gr
 
 from apps.web.events import attempt, sent
 from apps.web.markup import attributes, button, plain
-from apps.web.uploads import upload
+from apps.web.uploads import taken
 from conlora_agent.memory.threads import new_thread_id
 
 if TYPE_CHECKING:
@@ -71,11 +71,7 @@ class Conversations:
         brought: list[str] = []
 
         def unpack() -> None:
-            file = upload(sent(event, "path"))
-            try:
-                brought.append(self._agent.threads.bring(file.read_bytes(), new_thread_id()))
-            finally:
-                file.unlink()
+            brought.append(self._agent.threads.bring(taken(sent(event, "path")), new_thread_id()))
 
         return brought[0] if attempt(unpack) else thread
 

@@ -53,6 +53,7 @@ class Figures:
         self._pictures = pictures
         self._files: dict[tuple[str, int], File] = {}
         self._lock = threading.Lock()
+        pictures.on_removed(self._forget)
 
     def figure(self, key: str, boxes: Sequence[Region] = (), *, marked: Box | None = None) -> str:
         """A picture with boxes, and the region that the user marked; a word in its place when it is gone."""
@@ -87,6 +88,12 @@ class Figures:
             title=f"{label} ({what})",
         )
         return f'<button type="button" {shown}>{image}</button>'
+
+    def _forget(self, keys: Sequence[str]) -> None:
+        """Remove the files of pictures that are gone."""
+        with self._lock:
+            for one in [one for one in self._files if one[0] in keys]:
+                Path(self._files.pop(one).path).unlink(missing_ok=True)
 
     def _file(self, key: str, side: int) -> File:
         """Raises UnknownName, StorageError."""

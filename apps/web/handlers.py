@@ -22,7 +22,7 @@ from apps.web.markup import button, plain
 from apps.web.messages import Renderer
 from apps.web.tray import banner, tray
 from apps.web.turns import Preparation, Turn
-from apps.web.uploads import upload
+from apps.web.uploads import taken
 from conlora_agent.core.errors import ConloraError
 from conlora_agent.core.types import Box
 from conlora_agent.ingest import clean_region
@@ -178,7 +178,7 @@ class Handlers:
         """Pictures that were pasted, dropped, chosen or taken; the last one is current."""
         for path in sent_list(event, "paths"):
             try:
-                desk = desk.put(self.agent.pictures.put(upload(str(path)).read_bytes()))
+                desk = desk.put(self.agent.pictures.put(taken(str(path))))
             except ConloraError as error:
                 gr.Warning(str(error), title="This picture cannot be used")
         return desk, tray(desk, self.figures)

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from apps.web.turns import Preparation
 from conlora_agent.core.errors import BadInput, ConloraError, Failure
+from conlora_agent.memory.retention import Retention
 from conlora_agent.settings import Settings
 
 if TYPE_CHECKING:
@@ -54,7 +55,7 @@ def serve(
         preparation.report(message, done)
         say(f"{message} ({done:.0%})")
 
-    with listening, open_agent(settings, progress) as agent:
+    with listening, open_agent(settings, progress) as agent, retention(agent):
         config = uvicorn.Config(
             web_app(agent, preparation), log_level="warning", timeout_graceful_shutdown=SHUTDOWN_S, lifespan="on"
         )
@@ -63,6 +64,11 @@ def serve(
         threading.Thread(target=started, args=(server, agent, url, preparation, open_browser, say), daemon=True).start()
         with contextlib.suppress(KeyboardInterrupt):
             server.run(sockets=[listening])
+
+
+def retention(agent: Agent) -> Retention:
+    """Deletes what is to be forgotten, while the server runs."""
+    return Retention(agent.threads, agent.pictures, agent.settings.keep_days)
 
 
 def build_blocks(agent: Agent, preparation: Preparation | None = None, *, manage: bool = True) -> gr.Blocks:

@@ -28,6 +28,15 @@ def upload(path: str) -> Path:
     return file
 
 
+def taken(path: str) -> bytes:
+    """What an uploaded file holds; the file itself goes. Raises BadInput."""
+    file = upload(path)
+    try:
+        return file.read_bytes()
+    finally:
+        file.unlink(missing_ok=True)
+
+
 @contextmanager
 def folder(files: Sequence[Any]) -> Iterator[Path]:
     """A folder as it was on the user's machine, from uploaded `{"path", "name"}`, `name` starting with the folder's.

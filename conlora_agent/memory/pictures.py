@@ -13,7 +13,7 @@ import tempfile
 import threading
 import time
 import uuid
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, Self
 
@@ -73,7 +73,12 @@ class PictureStore:
         self._max_pixels = max_pixels
         self._lent: dict[str, tuple[bytes, int]] = {}
         """Pictures in memory only, with how many requests lend them."""
+        self._told: list[Callable[[Sequence[str]], None]] = []
         self._lock = threading.Lock()
+
+    def on_removed(self, tell: Callable[[Sequence[str]], None]) -> None:
+        """Have `tell` called with the hashes of the pictures that this store removes, so that copies go, too."""
+        self._told.append(tell)
 
     def lend(self, data: bytes) -> str:
         """Check a picture and have it in memory until it is taken back; its content hash. Raises PictureError."""
@@ -164,7 +169,10 @@ class PictureStore:
             for (key,) in rows:
                 self._remove(self.path(key))
             connection.executemany("DELETE FROM pictures WHERE hash = ?", rows)
-        return len(rows)
+        removed = [key for (key,) in rows]
+        for tell in self._told if removed else ():
+            tell(removed)
+        return len(removed)
 
     def reconcile(self) -> tuple[list[str], list[str]]:
         """Remove files that the database does not know; their names, and the hashes of pictures without a file.

@@ -99,19 +99,28 @@ class ThreadStore:
         with self._database.read() as connection:
             if connection.execute("SELECT 1 FROM threads WHERE id = ?", (thread,)).fetchone() is None:
                 raise self._unknown(thread, connection)
-        with self._leases.hold(thread), self._database.write() as connection:
-            connection.execute("DELETE FROM threads WHERE id = ?", (thread,))
-        self._pictures.sweep()
-        self._database.erase()
+        self._delete(thread, "DELETE FROM threads WHERE id = ?", thread)
+        self._wipe()
 
     def expire(self, days: int) -> int:
         """Delete the threads that were not used for `days`; how many there were. Busy ones wait for the next time."""
         before = (datetime.now(UTC) - timedelta(days=days)).isoformat(timespec="microseconds")
-        old = [summary.id for summary in self.list() if summary.updated_at < before]
-        for thread in old:
-            with contextlib.suppress(ThreadBusy, UnknownName):
-                self.delete(thread)
-        return len(old)
+        gone = 0
+        for thread in [summary.id for summary in self.list() if summary.updated_at < before]:
+            with contextlib.suppress(ThreadBusy):  # which one may have become, or been, since it was listed
+                gone += self._delete(thread, "DELETE FROM threads WHERE id = ? AND updated_at < ?", thread, before)
+        if gone:
+            self._wipe()
+        return gone
+
+    def _delete(self, thread: str, statement: str, *parameters: str) -> int:
+        with self._leases.hold(thread), self._database.write() as connection:
+            return connection.execute(statement, parameters).rowcount
+
+    def _wipe(self) -> None:
+        """Remove what deleted threads leave behind: pictures, and the bytes of rows."""
+        self._pictures.sweep()
+        self._database.erase()
 
     def export(self, thread: str, format: ExportFormat = "json") -> str:
         """One thread as Markdown, or as a JSON document that can be imported. Raises UnknownName."""
