@@ -1,6 +1,6 @@
 """What a task's data generator makes: one picture, one instruction, one right answer.
 
-A built-in task's `data.py` has `exercise(rng, studio, split) -> Exercise`. The studio that draws is handed in, so that
+A built-in task's `data.py` has `exercise(rng, studio) -> Exercise`. The studio that draws is handed in, so that
 a task folder knows nothing of the training code.
 """
 
@@ -17,9 +17,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Exercise:
-    """One training example. `picture` is (height, width, 3) uint8; `request` goes into the task's prompt template."""
+    """One training example. `picture` is (height, width, 3) uint8, None for a task about text alone; `request` goes
+    into the task's prompt template."""
 
-    picture: NDArray[np.uint8]
+    picture: NDArray[np.uint8] | None
     request: str
     answer: str
     spelled: bool = False

@@ -1,22 +1,34 @@
 """A tool step: find the arguments, call the tool, keep the raw result; or ask for the argument that is missing.
 
-Not covered here: what the tools do (tools).
+A call that changes something is made only after the user has said yes to it. Not covered here: what the tools do
+(tools).
 """
 
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING, Any
 
+from conlora_agent.arguments import NEEDS_STACK, Writer
 from conlora_agent.core.errors import ConloraError
-from conlora_agent.core.types import CLARIFY, Focus, Pending, PlannedStep
+from conlora_agent.core.types import CLARIFY, Focus, Pending, PlannedStep, Usage
 from conlora_agent.planning import rest_of
 from conlora_agent.steps import Outcome, StepRun, failed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from tools.base import Tool, ToolContext
     from tools.registry import ToolRegistry
+
+
+CONFIRM = "(confirm)"
+"""Name of the question whether a call that changes something shall be made."""
+CONFIRMED = "(arguments)"
+"""The arguments that the question names, as JSON: exactly these are then used."""
+_YES = re.compile(r"\W*(?:yes|yeah|yep|sure|ok(?:ay)?|do it|go ahead|please do|of course|confirm(?:ed)?)\b", re.I)
+_NO = re.compile(r"\W*(?:no|nope|don'?t|do not|stop)\b", re.I)
 
 
 def act(run: StepRun) -> Outcome:
@@ -25,11 +37,19 @@ def act(run: StepRun) -> Outcome:
 
     tool = run.context.tools.get(run.planned.route)
     given = run.state["replies"] if run.index == 0 else {}
+    if CONFIRM in given:
+        return _confirmed(run, tool, given)
     context = ToolContext(focus=run.focus, used=tuple(step.text for step in run.used), answers=given)
     try:
-        arguments = tool.arguments(run.planned.request, context)
+        arguments, usage = _arguments(run, tool, context)
     except MissingArgument as missing:
         return _ask(run, missing.name, missing.question, given)
+    if tool.changes:
+        return _ask(run, CONFIRM, _confirmation(tool, arguments), {CONFIRMED: json.dumps(plain(arguments))})
+    return _call(run, tool, arguments, usage)
+
+
+def _call(run: StepRun, tool: Tool[Any], arguments: Mapping[str, Any], usage: Usage) -> Outcome:
     try:
         result = tool.call(arguments)
     except ConloraError as error:
@@ -43,7 +63,33 @@ def act(run: StepRun) -> Outcome:
         source=result.source,
         answer_confidence=1.0,
     )
-    return Outcome(step)
+    return Outcome(step, usage=usage)
+
+
+def _arguments(run: StepRun, tool: Tool[Any], context: ToolContext) -> tuple[dict[str, Any], Usage]:
+    """The tool's own reading of the request, or the model's where only a schema is known and the model can."""
+    from adapters.calls import TASK
+    from tools.foreign import ForeignTool
+
+    models, request = run.context.models, run.planned.request
+    if isinstance(tool, ForeignTool) and tool.schema["properties"]:
+        task = run.context.tasks.get(TASK)
+        if models.name not in NEEDS_STACK or models.name in task.manifest.backbones:
+            writer = Writer(models.backbone(), models.stack(task))
+            return writer.write(tool, request, context), writer.usage
+    return tool.arguments(request, context), Usage()
+
+
+def _confirmation(tool: Tool[Any], arguments: Mapping[str, Any]) -> str:
+    values = {k: v if isinstance(v, str) else json.dumps(v, ensure_ascii=False) for k, v in plain(arguments).items()}
+    given = ", ".join(f"{name}: {value}" for name, value in values.items())
+    return f"Shall I do this: {tool.title}" + (f" ({given})" if given else "") + "? Please answer yes or no."
+
+
+def _confirmed(run: StepRun, tool: Tool[Any], given: Mapping[str, str]) -> Outcome:
+    if not _YES.match(given[CONFIRM]):
+        return Outcome(run.step(status="abstained", text="All right, I did not do it."))
+    return _call(run, tool, json.loads(given[CONFIRMED]), Usage())
 
 
 def answers(tools: ToolRegistry, focus: Focus, pending: Pending, reply: str) -> bool:
@@ -51,6 +97,8 @@ def answers(tools: ToolRegistry, focus: Focus, pending: Pending, reply: str) -> 
     from tools.base import MissingArgument, ToolContext
 
     assert pending.missing is not None
+    if pending.missing == CONFIRM:
+        return bool(_YES.match(reply) or _NO.match(reply))
     waiting = pending.steps[0]
     try:
         context = ToolContext(focus=focus, answers={**pending.answers, pending.missing: reply})

@@ -317,7 +317,7 @@ def _default_tools(settings: Settings, pictures: PictureStore) -> ToolRegistry:
 
 def _add_own_tools(registry: ToolRegistry, settings: Settings) -> None:
     """The operations of services that the user added. One whose name was taken since is left out, and said."""
-    from tools.openapi import load_operations
+    from tools.operations import load_operations
 
     found, silent = load_operations(settings.home / TOOLS, settings.client())
     registry.silent |= silent

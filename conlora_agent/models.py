@@ -40,6 +40,11 @@ class Models:
         """Whether the backbone is in memory."""
         return self._backbone is not None
 
+    @property
+    def name(self) -> str:
+        """The backbone's name, or what the settings call it while it is not loaded."""
+        return self._settings.backbone if self._backbone is None else self._backbone.name
+
     def backbone(self) -> Backbone:
         """The backbone, loaded now if it is not yet. Raises BackboneError."""
         with self._lock:

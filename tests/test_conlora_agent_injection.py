@@ -49,7 +49,9 @@ def test_no_attempt_acts(httpserver: HTTPServer, isolated_home: Path, way: str) 
             texts.append(text)
             agent.tools = default_tools(providers(httpserver), allowed_origins=[httpserver.url_for("/")], timeout_s=5)
             if way == "description":
-                listed = SimpleNamespace(name="bait", title=None, description=text, inputSchema={"type": "object"})
+                listed = SimpleNamespace(
+                    name="bait", title=None, description=text, inputSchema={"type": "object"}, annotations=None
+                )
                 agent.tools.add(McpTool(None, "shop", listed, Path("none")))  # type: ignore[arg-type]
             httpserver.clear()
             httpserver.expect_request("/page").respond_with_data(text, content_type="text/plain")

@@ -16,7 +16,7 @@ from werkzeug import Request, Response
 from conlora_agent.backbone import load_backbone
 from conlora_agent.backbone.remote import RemoteBackbone
 from conlora_agent.core.errors import BackboneError, UnknownName, WeightsError
-from conlora_agent.core.protocols import GenerateRequest
+from conlora_agent.core.protocols import Function, GenerateRequest
 from conlora_agent.core.types import Message, Usage
 from conlora_agent.settings import Settings
 
@@ -29,6 +29,8 @@ class Served:
     def __init__(self, http: HTTPServer, *, loads: bool = True, listed: tuple[str, ...] = (BASE,)) -> None:
         self.http, self.asked, self.loaded = http, [], []  # type: ignore[var-annotated]
         self.logprobs = True
+        self.calls: str | None = None
+        """The arguments of the call that is made where tools are given; None refuses tools."""
         http.expect_request("/v1/models").respond_with_json({"data": [{"id": name} for name in listed]})
         http.expect_request("/v1/chat/completions", method="POST").respond_with_handler(self.chat)
         if loads:
@@ -53,6 +55,13 @@ class Served:
         body = request.get_json()
         self.asked.append((body, request.headers.get("Authorization")))
         events: list[Any] = []
+        if "tools" in body:
+            if self.calls is None:
+                return Response('{"error": {"message": "tools are not supported"}}', status=400)
+            first = {"index": 0, "id": "c1", "type": "function", "function": {"name": "count", "arguments": ""}}
+            pieces = [first, *({"index": 0, "function": {"arguments": part}} for part in self.calls.split("|"))]
+            events = [{"choices": [{"delta": {"tool_calls": [piece]}}]} for piece in pieces]
+            return Response("".join(f"data: {json.dumps(event)}\n\n" for event in events) + "data: [DONE]\n\n")
         for word, probability in (("A", -0.1), (" dent", -0.2)):
             scores = {"content": [{"token": word, "logprob": probability}]} if self.logprobs else None
             events.append({"choices": [{"delta": {"content": word}, "logprobs": scores}]})
@@ -115,6 +124,30 @@ def test_a_server_that_loads_no_stacks_leaves_the_task_prompt_only_and_says_so(
         backbone.attach("ocr", tmp_path)
     assert backbone.stacks() == ()
     assert caplog.text.count("runs on its prompt alone") == 1
+
+
+FUNCTION = Function("count", "Counts pets.", {"type": "object", "properties": {"kind": {"type": "string"}}}, {})
+
+
+def test_a_function_is_called_natively(httpserver: HTTPServer) -> None:
+    served = Served(httpserver)
+    served.calls = '{"kind"|: "cats"}'
+    answer = RemoteBackbone(served.address).generate(GenerateRequest("how many cats?", function=FUNCTION))
+    assert answer.text == '{"kind": "cats"}'
+    ((body, _),) = served.asked
+    assert body["tools"][0]["function"]["parameters"] == FUNCTION.schema
+    assert body["tool_choice"] == {"type": "function", "function": {"name": "count"}}
+
+
+def test_a_server_that_calls_no_tools_is_asked_in_words_and_that_is_said(
+    httpserver: HTTPServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    served = Served(httpserver)
+    backbone = RemoteBackbone(served.address)
+    for _ in range(2):
+        assert backbone.generate(GenerateRequest("how many cats?", function=FUNCTION)).text == "A dent"
+    assert ["tools" in body for body, _ in served.asked] == [True, False, False]
+    assert caplog.text.count("calls no tools") == 1
 
 
 def test_stacks_that_the_server_lists_are_there_at_once(httpserver: HTTPServer) -> None:

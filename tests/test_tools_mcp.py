@@ -135,11 +135,13 @@ def test_several_arguments_are_asked_for_one_by_one() -> None:
         "properties": {"size": {"enum": ["s", "m"], "description": "Size of the shirt"}, "count": {"type": "integer"}},
         "required": ["size", "count"],
     }
-    listed = SimpleNamespace(name="order", title=None, description="Orders shirts.", inputSchema=schema)
+    listed = SimpleNamespace(
+        name="order", title=None, description="Orders shirts.", inputSchema=schema, annotations=None
+    )
     tool = McpTool(None, "shop", listed, Path("none"))  # type: ignore[arg-type]
     with pytest.raises(MissingArgument, match=r"Size of the shirt \(s, m\)\?"):
         tool.arguments("I want shirts", ToolContext())
     assert tool.arguments("I want shirts", ToolContext(answers={"size": "m", "count": "2"})) == {
         "size": "m",
-        "count": "2",
+        "count": 2,
     }

@@ -13,11 +13,13 @@ from pathlib import Path
 import pytest
 import uvicorn
 from fastapi import FastAPI
+from pydantic import BaseModel, Field
 
 from conlora_agent.core.errors import BadInput, ConloraError, DataError, ToolError, UnknownName
 from tools.base import ToolContext
 from tools.http import HttpClient
-from tools.openapi import OpenApiTool, load_operations, read_operation, save_operation
+from tools.openapi import read_operation
+from tools.operations import OpenApiTool, load_operations, save_operation
 from tools.responses import NotFound
 
 
@@ -26,12 +28,31 @@ class Size(Enum):
     large = "large"
 
 
+class Owner(BaseModel):
+    name: str
+    town: str | None = None
+
+
+class Pet(BaseModel):
+    kind: str
+    age: int = Field(ge=0)
+    owner: Owner | None = None
+
+
 def make_app() -> FastAPI:
     app = FastAPI()
 
     @app.get("/pets/{kind}", operation_id="countPets", summary="Count pets", description="Counts the pets of a kind.")
     def count(kind: str, size: Size = Size.small) -> dict[str, str | int]:
         return {"kind": kind, "size": size.value, "count": 12}
+
+    @app.post("/pets", operation_id="addPet", summary="Add a pet")
+    def add(pet: Pet, note: str | None = None) -> dict[str, object]:
+        return {"added": pet.model_dump(), "note": note}
+
+    @app.put("/names", operation_id="setNames")
+    def names(names: list[str]) -> dict[str, int]:
+        return {"names": len(names)}
 
     @app.delete("/pets/{kind}", operation_id="deletePets")
     def delete(kind: str) -> None:
@@ -55,10 +76,10 @@ def service() -> Iterator[str]:
     thread.join()
 
 
-def tool_of(service: str) -> OpenApiTool:
+def tool_of(service: str, operation: str = "countPets") -> OpenApiTool:
     client = HttpClient(trusted=[service])
     url = f"{service}/openapi.json"
-    return OpenApiTool(read_operation(client.get(url).content.decode(), url, "countPets"), client)
+    return OpenApiTool(read_operation(client.get(url).content.decode(), url, operation, changes=True), client)
 
 
 def test_an_operation_is_a_tool_with_the_service_s_schema(service: str) -> None:
@@ -70,6 +91,24 @@ def test_an_operation_is_a_tool_with_the_service_s_schema(service: str) -> None:
     assert "12" in result.text
     with pytest.raises(BadInput, match="size"):
         tool.call({"kind": "cats", "size": "huge"})
+
+
+def test_the_properties_of_a_body_are_arguments(service: str) -> None:
+    tool = tool_of(service, "addPet")
+    assert tool.changes
+    assert list(tool.schema["properties"]) == ["note", "kind", "age", "owner"]
+    assert tool.schema["required"] == ["kind", "age"]
+    pet = {"kind": "cat", "age": 3, "owner": {"name": "Ada"}}
+    added = {**pet, "owner": {"name": "Ada", "town": None}}
+    assert tool.call({**pet, "note": "new"}).value["output"] == {"added": added, "note": "new"}
+    with pytest.raises(BadInput, match="add_pet: age -1 is less than the minimum of 0"):
+        tool.call({"kind": "cat", "age": -1})
+    with pytest.raises(BadInput, match=r"owner\.name is missing"):
+        tool.call({"kind": "cat", "age": 1, "owner": {}})
+
+
+def test_a_body_that_is_no_object_is_one_argument(service: str) -> None:
+    assert tool_of(service, "setNames").call({"body": ["Ada", "Bo"]}).value["output"] == {"names": 2}
 
 
 def test_arguments_cannot_leave_their_place_in_the_path(service: str) -> None:
@@ -85,7 +124,7 @@ def test_a_private_service_is_refused_unless_allowed(service: str, tmp_path: Pat
 
 def test_what_changes_something_is_refused_and_near_misses_are_named() -> None:
     spec = json.dumps(make_app().openapi())
-    with pytest.raises(BadInput, match="DELETE operation; only GET"):
+    with pytest.raises(BadInput, match="DELETE operation, which may change something; allow that with --allow-changes"):
         read_operation(spec, "https://pets.example/openapi.json", "deletePets")
     with pytest.raises(UnknownName, match="did you mean 'countPets'"):
         read_operation(spec, "https://pets.example/openapi.json", "countPet")
@@ -99,6 +138,31 @@ def test_what_changes_something_is_refused_and_near_misses_are_named() -> None:
 def test_what_is_no_openapi_document_is_one_line(spec: str) -> None:
     with pytest.raises(DataError) as caught:
         read_operation(spec, "spec.json", "x")
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("operation", "problem"),
+    [
+        ({"requestBody": {"content": {"text/xml": {}}}}, "its body is no JSON"),
+        ({"parameters": [{"name": "X-Key", "in": "header", "required": True}]}, "header parameter 'X-Key' is required"),
+        (
+            {
+                "parameters": [{"name": "a", "in": "query"}],
+                "requestBody": {"content": {"application/json": {"schema": {"properties": {"a": {}}}}}},
+            },
+            "'a' is both a parameter and a part of the body",
+        ),
+        (
+            {"requestBody": {"content": {"application/json": {"schema": {"properties": {"a": {"type": "objekt"}}}}}}},
+            "no valid JSON schema",
+        ),
+    ],
+)
+def test_an_operation_that_cannot_be_called_is_one_line(operation: dict[str, object], problem: str) -> None:
+    spec = {"openapi": "3.1.0", "paths": {"/x": {"post": {"operationId": "x", **operation}}}}
+    with pytest.raises(DataError, match=problem) as caught:
+        read_operation(json.dumps(spec), "https://pets.example/spec", "x", changes=True)
     assert "\n" not in str(caught.value)
 
 

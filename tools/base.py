@@ -94,6 +94,8 @@ class Tool(ABC, Generic[Args]):
     result_model: type[BaseModel]
     needs_image: bool = False
     """Whether it works on the current picture; its argument `image` then names it."""
+    changes: bool = False
+    """Whether a call may change something out there, so that the user is asked before it is made."""
 
     @abstractmethod
     def arguments(self, request: str, context: ToolContext) -> dict[str, Any]:
@@ -105,11 +107,14 @@ class Tool(ABC, Generic[Args]):
 
     def call(self, args: Mapping[str, Any]) -> ToolResult:
         """`run` after checking `args` against the schema. Raises ArgumentsError with one line naming the field."""
+        return self.run(self.parsed(args))
+
+    def parsed(self, args: Mapping[str, Any]) -> Args:
+        """`args` as the schema's model has them. Raises ArgumentsError."""
         try:
-            parsed = self.args_model.model_validate(dict(args))
+            return self.args_model.model_validate(dict(args))
         except ValidationError as error:
             raise _one_line(self.name, error, self.args_model) from error
-        return self.run(parsed)
 
     def check(self) -> list[str]:
         """Problems that would keep the tool from answering now, one line each; empty when it works."""
@@ -130,6 +135,11 @@ class Tool(ABC, Generic[Args]):
             needs_image=self.needs_image,
             examples=self.examples,
         )
+
+
+def argument_names(model: type[BaseModel]) -> list[str]:
+    """What the arguments of a schema are called where they are written."""
+    return [field.alias or name for name, field in model.model_fields.items()]
 
 
 def read_examples(path: Path) -> tuple[Example, ...]:
@@ -153,7 +163,7 @@ def _example(path: Path, number: int, line: str) -> Example:
 def _one_line(tool: str, error: ValidationError, model: type[BaseModel]) -> ArgumentsError:
     first = error.errors()[0]
     name = ".".join(str(part) for part in first["loc"]) or "arguments"
-    known = ", ".join(model.model_fields)
+    known = ", ".join(argument_names(model))
     problem = {"missing": "is missing", "extra_forbidden": "is not known"}.get(first["type"], f": {first['msg']}")
     joined = f"{name!r}{problem}" if problem.startswith(":") else f"{name!r} {problem}"
     return ArgumentsError(f"{tool}: {joined}", f"its arguments are: {known}")

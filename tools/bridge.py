@@ -16,6 +16,7 @@ from conlora_agent.core.errors import ConloraError, ToolError, ToolUnavailable
 from conlora_agent.core.types import Example
 from tools.base import Tool, ToolResult
 from tools.foreign import ForeignTool, args_model_of, described
+from tools.schemas import arguments_schema
 
 if TYPE_CHECKING:
     from langchain_core.tools import BaseTool, StructuredTool
@@ -30,13 +31,13 @@ class LangChainTool(ForeignTool):
         self.title = title or tool.name.replace("_", " ").capitalize()
         self.description = " ".join(tool.description.split()) or self.title
         self.args_model = _schema(tool)
-        self.schema = self.args_model.model_json_schema()
+        self.schema = arguments_schema(self.args_model.model_json_schema())
         self.examples = tuple(examples) or described(self.title, self.description)
 
     def run(self, args: BaseModel) -> ToolResult:
         """Invoke it; whatever it raises becomes ToolUnavailable or ToolError."""
         try:
-            output = self._tool.invoke(args.model_dump(exclude_unset=True))
+            output = self._tool.invoke(args.model_dump(by_alias=True, exclude_unset=True))
         except ConloraError:
             raise
         except (TimeoutError, ConnectionError, httpx.TransportError) as error:
@@ -72,9 +73,9 @@ def to_langchain(tool: Tool[Any]) -> StructuredTool:
 def _schema(tool: BaseTool) -> type[BaseModel]:
     schema = tool.tool_call_schema
     if isinstance(schema, dict):
-        return args_model_of(tool.name, schema)
+        return args_model_of(tool.name, arguments_schema(schema))
     if not issubclass(schema, BaseModel):
-        return args_model_of(tool.name, schema.schema())
+        return args_model_of(tool.name, arguments_schema(schema.schema()))
     return schema
 
 

@@ -1,21 +1,30 @@
 """What tools made by others share: arguments after a JSON schema, results as they come, examples from a description.
 
-Arguments come from the request only where that cannot be wrong: one required text, or a required number of which the
-request holds just one. Not covered here: where the tools come from (`bridge.py`, `mcp.py`, `openapi.py`), arguments
-written by a model.
+Alone, such a tool takes arguments from a request only where that cannot be wrong: one required text, or the one number,
+date or choice that was said. A model may write the others (conlora_agent.arguments). Not covered here: where the tools
+come from (`bridge.py`, `mcp.py`, `operations.py`).
 """
 
 from __future__ import annotations
 
+import re
+from collections import Counter
+from collections.abc import Mapping
+from datetime import date
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, create_model
 
 from conlora_agent.core.types import Example
-from tools.base import MissingArgument, Tool, ToolContext, ToolModel
+from tools.base import ArgumentsError, MissingArgument, Tool, ToolContext, ToolModel, ToolResult
+from tools.said import values
+from tools.schemas import Schema, fits, misfit
 
 _JSON_TYPES: dict[str, Any] = {"string": str, "integer": int, "number": float, "boolean": bool, "array": list[Any]}
 _JSON_TYPES |= {"object": dict[str, Any], "null": None}
+
+_BEFORE_NAME = re.compile(r"^(?:in|at|near|from|to|for|by|on|it is|it'?s)\s+(?=[A-Z\d])")
+"""Words before a name that are no part of it: "in Porto"."""
 
 
 class Output(ToolModel):
@@ -28,28 +37,94 @@ class ForeignTool(Tool[BaseModel]):
     """A tool whose arguments are known by their schema alone."""
 
     result_model = Output
-    schema: dict[str, Any]
-    """JSON schema of its arguments."""
+    schema: Schema
+    """JSON schema of its arguments, as `schemas.arguments_schema` gives it."""
 
     def arguments(self, request: str, context: ToolContext) -> dict[str, Any]:
-        """Replies to earlier questions, and the whole request for a lone required text. Raises MissingArgument."""
-        fields = self.args_model.model_fields
-        args: dict[str, Any] = {name: text for name, text in context.answers.items() if name in fields}
-        required = [name for name, field in fields.items() if field.is_required()]
-        missing = [name for name in required if name not in args]
-        if required == missing and len(required) == 1 and fields[required[0]].annotation is str:
+        """Replies to earlier questions, and what else is certain. Raises MissingArgument for what is required."""
+        args = self.replied(context.answers)
+        required = [name for name in self.schema["required"] if name not in args]
+        texts = (request, *context.used)
+        if (
+            required == self.schema["required"]
+            and len(required) == 1
+            and _is_text(self.schema["properties"][required[0]])
+        ):
             return {required[0]: context.used[-1] if context.used else request}
-        if missing:
-            raise self.question(missing[0])
+        for name in required:
+            found = values(self.schema["properties"][name], texts, date.today(), name=name)
+            if len(found) != 1 or not self._is_only_one(name):
+                raise self.question(name)
+            args[name] = found[0]
         return args
 
-    def question(self, name: str) -> MissingArgument:
-        """Asks the user for an argument in the words of its schema."""
-        field = self.args_model.model_fields[name]
-        choices = getattr(field.annotation, "__args__", ()) if _is_choice(field.annotation) else ()
-        meaning = (field.description or name.replace("_", " ")).rstrip(".?")[:200]
+    def replied(self, answers: Mapping[str, str]) -> dict[str, Any]:
+        """The arguments that the user was asked for and gave. Raises MissingArgument for a reply that is none."""
+        args: dict[str, Any] = {}
+        for path, reply in answers.items():
+            if self.schema_at(path) is not None:
+                *outer, name = self._names(path)
+                inner = args
+                for part in outer:
+                    inner = inner.setdefault(part, {})
+                inner[name] = self._reading(path, reply)
+        return args
+
+    def question(self, path: str, why: str = "") -> MissingArgument:
+        """Asks the user for an argument, or a part of one such as "address.city", in the words of its schema."""
+        details = self.schema_at(path) or {}
+        choices = details.get("enum") or ()
+        meaning = (details.get("description") or path.replace("_", " ").replace(".", " ")).rstrip(".?")[:200]
         listed = f" ({', '.join(map(str, choices))})" if choices else ""
-        return MissingArgument(name, f"{self.title} needs to know: {meaning}{listed}?")
+        return MissingArgument(path, f"{self.title} needs to know: {meaning}{listed}?" + (f" ({why})" if why else ""))
+
+    def schema_at(self, path: str) -> Schema | None:
+        """The schema of an argument or of a part of one, None when there is none."""
+        found: Any = self.schema
+        for name in self._names(path):
+            found = (found or {}).get("properties", {}).get(name)
+        return found if isinstance(found, dict) else None
+
+    def _names(self, path: str) -> list[str]:
+        return [path] if path in self.schema["properties"] else path.split(".")
+
+    def call(self, args: Mapping[str, Any]) -> ToolResult:
+        """`run` after checking `args` against all of the schema. Raises ArgumentsError naming the argument."""
+        parsed = self.parsed(args)
+        if (wrong := misfit(self.schema, parsed.model_dump(by_alias=True, exclude_unset=True))) is not None:
+            known = ", ".join(self.schema["properties"])
+            raise ArgumentsError(f"{self.name}: {' '.join(filter(None, wrong))}", f"its arguments are: {known}")
+        return self.run(parsed)
+
+    def _reading(self, path: str, reply: str) -> Any:
+        """A reply as a value of the argument: the one value it holds, or all of it."""
+        schema = self.schema_at(path) or {}
+        is_list = schema.get("type") == "array"
+        wanted = schema.get("items") or {} if is_list else schema
+        text = _BEFORE_NAME.sub("", reply.strip(), count=1)
+        is_whole = _is_text(wanted) and fits(wanted)(text)
+        found = [text] if is_whole else values(wanted, (reply,), date.today(), name=path)
+        if len(found) != 1:
+            raise self.question(path)
+        return found if is_list else found[0]
+
+    def _is_only_one(self, name: str) -> bool:
+        """Whether what was said can be meant for no other argument. A text may be anywhere in a message."""
+        properties = self.schema["properties"]
+        kinds = Counter(_kind_of_value(schema) for schema in properties.values())
+        return not _is_text(properties[name]) and kinds[_kind_of_value(properties[name])] == 1
+
+
+def _is_text(schema: Schema) -> bool:
+    """Whether any words are a value."""
+    return schema.get("type", "string") == "string" and not {"enum", "const", "format", "properties"} & schema.keys()
+
+
+def _kind_of_value(schema: Schema) -> str:
+    kind = schema.get("type", "string")
+    if "enum" in schema:
+        return f"one of {schema['enum']}"
+    return "number" if kind == "integer" else str(schema.get("format") or kind)
 
 
 def described(title: str, description: str) -> tuple[Example, ...]:
@@ -64,24 +139,19 @@ def _imperatives(description: str) -> list[str]:
     return [f"what is {rest}?", f"{first.rstrip('s').lower()} {rest}"] if rest and first.endswith("s") else []
 
 
-def args_model_of(name: str, schema: dict[str, Any]) -> type[BaseModel]:
-    """A model with the top-level properties of a JSON schema; what is nested in them is left to the tool."""
+def args_model_of(name: str, schema: Mapping[str, Any]) -> type[BaseModel]:
+    """A model with the top-level properties of a JSON schema, whatever they are called; the schema says the rest."""
     required = set(schema.get("required", ()))
     fields: dict[str, Any] = {}
-    for field, details in schema.get("properties", {}).items():
-        kind = _kind(details if isinstance(details, dict) else {})
-        text = details.get("description") if isinstance(details, dict) else None
-        described_field = Field(... if field in required else None, description=text)
-        fields[field] = (kind if field in required else kind | None, described_field)
+    for position, (argument, details) in enumerate(schema.get("properties", {}).items()):
+        kind = _kind(details)
+        field = Field(... if argument in required else None, alias=argument, description=details.get("description"))
+        fields[f"argument_{position}"] = (kind if argument in required else kind | None, field)
     return create_model(f"{name}_arguments", __config__=ConfigDict(extra="forbid"), **fields)
 
 
-def _kind(details: dict[str, Any]) -> Any:
+def _kind(details: Mapping[str, Any]) -> Any:
     choices = details.get("enum")
     if choices and all(isinstance(choice, str | int) for choice in choices):
         return Literal[tuple(choices)]
     return _JSON_TYPES.get(str(details.get("type")), Any)
-
-
-def _is_choice(annotation: Any) -> bool:
-    return getattr(annotation, "__origin__", None) is Literal

@@ -20,10 +20,11 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from conlora_agent.core.errors import SettingsError, ToolError, ToolUnavailable, first_line
+from conlora_agent.core.errors import DataError, SettingsError, ToolError, ToolUnavailable, first_line
 from tools.base import ToolResult, read_examples
 from tools.fallback import problems
 from tools.foreign import ForeignTool, Output, args_model_of, described
+from tools.schemas import arguments_schema
 
 if TYPE_CHECKING:
     from mcp import ClientSession
@@ -104,9 +105,14 @@ class McpServers:
         for server in self._servers:
             try:
                 listed = self._with(server, lambda session: session.list_tools()).tools
-                found += [McpTool(self, server, tool, examples) for tool in listed]
             except ToolError as error:
                 silent[server] = str(error)
+                continue
+            for tool in listed:
+                try:
+                    found.append(McpTool(self, server, tool, examples))
+                except DataError as error:
+                    silent[f"{server}: {tool.name}"] = str(error)
         return found, silent
 
     def ping(self, server: str) -> None:
@@ -219,14 +225,15 @@ class McpTool(ForeignTool):
         self.name = re.sub(r"\W+", "_", f"{server}_{listed.name}").strip("_").lower()
         self.title = listed.title or listed.name.replace("_", " ").replace("-", " ").capitalize()
         self.description = " ".join((listed.description or self.title).split())[:300]
-        self.args_model = args_model_of(self.name, listed.inputSchema)
-        self.schema = listed.inputSchema
+        self.schema = arguments_schema(listed.inputSchema)
+        self.args_model = args_model_of(self.name, self.schema)
+        self.changes = bool(listed.annotations and listed.annotations.destructiveHint)
         more = examples / f"{self.name}.jsonl"
         self.examples = (*described(self.title, self.description), *(read_examples(more) if more.exists() else ()))
 
     def run(self, args: BaseModel) -> ToolResult:
         """Call it. Raises ToolError when it says that it failed, ToolUnavailable when it cannot be reached."""
-        answer = self._servers.call(self._server, self._remote, args.model_dump(exclude_unset=True))
+        answer = self._servers.call(self._server, self._remote, args.model_dump(by_alias=True, exclude_unset=True))
         text = "\n".join(block.text for block in answer.content if block.type == "text")
         if answer.isError:
             raise ToolError(f"{self.name} failed ({_brief(text or 'no reason given')})", "check its arguments")

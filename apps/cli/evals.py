@@ -46,6 +46,27 @@ def arguments(
     terminal_of(ctx).emit(report, as_json, [*figures(report), *misses])
 
 
+@app.command("functions")
+def functions(
+    ctx: typer.Context,
+    data: Annotated[
+        Path | None, typer.Option("--data", metavar="FILE", help="JSONL of functions with messages; default: ours.")
+    ] = None,
+    limit: LimitOption = None,
+    backbone: BackboneOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Measure how often the model writes exactly the arguments that a message means, for functions it never saw."""
+    from evals.functions import evaluate_functions, load_functions
+
+    terminal, settings = terminal_of(ctx), load_settings(backbone)
+    rows = load_functions(data or HELD_OUT / "functions_heldout.jsonl")
+    with terminal.agent(settings) as agent:
+        report = evaluate_functions(rows, agent, limit).model_dump(mode="json")
+    misses = [f"missed: {to_json(miss)}" for miss in report["misses"]]
+    terminal.emit(report, as_json, [*figures(report), *misses])
+
+
 @app.command("new-tasks")
 def new_tasks(
     ctx: typer.Context,

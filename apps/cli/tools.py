@@ -22,6 +22,8 @@ app = typer.Typer(help="List, call and check the tools.")
 @app.command("list")
 def list_tools(ctx: typer.Context, as_json: JsonOption = False) -> None:
     """List the tools with their arguments."""
+    from tools.base import argument_names
+
     terminal = terminal_of(ctx)
     with terminal.agent(load_settings()) as agent:
         tools = [agent.tools.get(name) for name in agent.tools.names()]
@@ -34,7 +36,7 @@ def list_tools(ctx: typer.Context, as_json: JsonOption = False) -> None:
         }
         for tool in tools
     ]
-    rows = [[tool.name, ", ".join(tool.args_model.model_fields), tool.description] for tool in tools]
+    rows = [[tool.name, ", ".join(argument_names(tool.args_model)), tool.description] for tool in tools]
     terminal.emit({"tools": value}, as_json, table(["tool", "arguments", "what it does"], rows))
 
 
@@ -85,16 +87,20 @@ def add(
     example: Annotated[
         list[str] | None, typer.Option("--example", metavar="TEXT", help="How people ask for it; repeat.")
     ] = None,
+    changes: Annotated[
+        bool, typer.Option("--allow-changes", help="Take one that may change something; each call asks you first.")
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Turn an operation of a web service into a tool."""
     from conlora_agent.agent import TOOLS
-    from tools.openapi import read_operation, save_operation
+    from tools.openapi import read_operation
+    from tools.operations import save_operation
 
     terminal, settings = terminal_of(ctx), load_settings()
     is_web = openapi.startswith(("http://", "https://"))
     spec = settings.client().get(openapi).content.decode("utf-8", "replace") if is_web else _read(Path(openapi))
-    found = read_operation(spec, openapi, operation, name=name, examples=tuple(example or ()))
+    found = read_operation(spec, openapi, operation, name=name, examples=tuple(example or ()), changes=changes)
     with terminal.agent(settings) as agent:
         taken = [*agent.tools.names(), *agent.tasks.names()]
     if found.name in taken:
@@ -145,7 +151,7 @@ def check(
 
 def read_arguments(tool: Tool[Any], words: list[str]) -> dict[str, Any]:
     """Arguments from the command line, in any of the three ways of writing them. Raises BadInput."""
-    from tools.base import ToolContext
+    from tools.base import ToolContext, argument_names
 
     text = " ".join(words).strip()
     if not text:
@@ -153,7 +159,7 @@ def read_arguments(tool: Tool[Any], words: list[str]) -> dict[str, Any]:
     if text.startswith("{"):
         return _object(text)
     pairs = [word.partition("=") for word in words]
-    if all(sign and key in tool.args_model.model_fields for key, sign, _ in pairs):
+    if all(sign and key in argument_names(tool.args_model) for key, sign, _ in pairs):
         return {key: _value(value) for key, _, value in pairs}
     return {} if tool.needs_image else tool.arguments(text, ToolContext())
 

@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 
 from conlora_agent.backbone.batching import Batcher, Job
+from conlora_agent.backbone.grammar import Grammars, SchemaProcessor
 from conlora_agent.backbone.keyvalues import KeyValues, Prefixes, Rows
 from conlora_agent.backbone.profile import Profile
 from conlora_agent.backbone.stacks import STACKS_MIB, Stack, Stacks, per_row
@@ -45,6 +46,7 @@ class LocalBackbone:
         self.loras = Stacks(profile.model, stacks_mib)
         self.sight = Sight(profile, self.loras)
         self.prefixes = Prefixes(profile.read)
+        self._grammars = Grammars(profile.tokenizer, profile.stops)
         self._rows = Rows()
         self._answers: list[Answer] = []
         self._deltas: Any = {}
@@ -88,12 +90,15 @@ class LocalBackbone:
     def admit(self, job: Job) -> Answer:
         """Read a request's prompt and make the first token of its answer."""
         with self._lock, torch.inference_mode():
+            function = job.request.function
+            grammar = None if function is None else self._grammars.of(function.said)
             try:
                 stack = self.loras.get(job.request.stack)
                 logits, position, cache = self._read(job.request, stack)
             except torch.OutOfMemoryError as error:
                 raise _no_memory() from error
             answer = Answer(job, stack, self.profile, cache.length, position)
+            answer.grammar = grammar
             if self.ignore_ends:
                 answer.stops = frozenset()
             answer.take(logits)
@@ -159,6 +164,7 @@ class Answer:
         self.job, self.stack, self.profile = job, stack, profile
         self.prompt, self.position = prompt, position
         self.stops = profile.stops
+        self.grammar: SchemaProcessor | None = None
         self.made: list[int] = []
         self.pieces: list[Piece] = []
         self.shown = ""
@@ -172,8 +178,10 @@ class Answer:
     def take(self, logits: Tensor) -> None:
         """Choose the next token from its logits (vocabulary,)."""
         logits = logits.float()
+        if self.grammar is not None:
+            logits = self.grammar(torch.tensor([self.made], dtype=torch.long), logits[None])[0]
         chance = logits.softmax(-1)
-        if self.stack is None and self.made and self.profile.chat_penalty > 1:
+        if self.stack is None and self.grammar is None and self.made and self.profile.chat_penalty > 1:
             seen = torch.tensor(sorted(set(self.made)), device=logits.device)
             logits[seen] -= logits[seen].abs() * (self.profile.chat_penalty - 1)
         token = int(logits.argmax())

@@ -23,10 +23,24 @@ from PIL import Image
 
 from conlora_agent.backbone.load import backbone_name
 from conlora_agent.core.errors import BackboneError, TextError, UnknownName, WeightsError
-from conlora_agent.core.protocols import GenerateRequest, Generation, Piece
+from conlora_agent.core.protocols import Function, GenerateRequest, Generation, Piece
 from conlora_agent.core.types import Usage
 
 log = logging.getLogger(__name__)
+
+
+MAX_NAME = 64
+"""Characters of a function's name that servers take."""
+NO_TOOLS = frozenset({400, 404, 422, 501})
+"""What servers answer that cannot be asked for a call of a tool."""
+
+
+class _Refused(BackboneError):
+    """The server answered with an error `status`."""
+
+    def __init__(self, status: int, problem: str, remedy: str) -> None:
+        super().__init__(problem, remedy)
+        self.status = status
 
 
 class RemoteBackbone:
@@ -47,6 +61,7 @@ class RemoteBackbone:
         self._lock = threading.Lock()
         self._attached: dict[str, Path] = {}
         self._told: set[str] = set()
+        self._calls = True
         listed = self._models()
         if not listed or (model and model not in listed):
             raise BackboneError(f"{self._url} does not serve {model or 'any model'}", f"it lists: {', '.join(listed)}")
@@ -100,6 +115,17 @@ class RemoteBackbone:
             "stream_options": {"include_usage": True},
             "logprobs": True,
         }
+        if request.function is not None and self._calls:
+            try:
+                return self._answer(request, {**body, **_tool_call(request.function)})
+            except _Refused as error:
+                if error.status not in NO_TOOLS:
+                    raise
+                log.warning("%s calls no tools: arguments are asked for in words", self._url)
+                self._calls = False
+        return self._answer(request, body)
+
+    def _answer(self, request: GenerateRequest, body: dict[str, Any]) -> Generation:
         pieces, usage = [], Usage()
         for event in self._stream(body):
             if event.get("usage"):
@@ -140,8 +166,10 @@ class RemoteBackbone:
             with self._http.stream("POST", f"{self._url}/chat/completions", json=body) as response:
                 if response.is_error:
                     response.read()
-                    kind = TextError if "context length" in response.text else BackboneError
-                    raise kind(f"{self._url} refused the request ({_reason(response)})", "see the server's log")
+                    problem, remedy = f"{self._url} refused the request ({_reason(response)})", "see the server's log"
+                    if "context length" in response.text:
+                        raise TextError(problem, remedy)
+                    raise _Refused(response.status_code, problem, remedy)
                 for line in response.iter_lines():
                     if line.startswith("data:") and (data := line[5:].strip()) != "[DONE]":
                         yield _event(data)
@@ -166,11 +194,22 @@ def _pieces(event: dict[str, Any]) -> Iterator[Piece]:
     """The text of one event, token by token where the server gives probabilities, else with NaN for them."""
     for choice in event.get("choices") or ():
         tokens = (choice.get("logprobs") or {}).get("content")
-        text = (choice.get("delta") or {}).get("content") or ""
+        delta = choice.get("delta") or {}
+        # The arguments of a tool call come in pieces; there is but one call, and its text is the answer.
+        called = [(call.get("function") or {}).get("arguments") or "" for call in delta.get("tool_calls") or ()]
+        text = "".join(called) or delta.get("content") or ""
         if tokens and "".join(token["token"] for token in tokens) == text:
             yield from (Piece(token["token"], math.exp(min(0.0, token["logprob"]))) for token in tokens)
         elif text:
             yield Piece(text, math.nan)
+
+
+def _tool_call(function: Function) -> dict[str, Any]:
+    """Asks for a call of the one function there is to call."""
+    name = function.name[:MAX_NAME]
+    described = {"name": name, "description": function.description, "parameters": dict(function.schema)}
+    choice = {"type": "function", "function": {"name": name}}
+    return {"tools": [{"type": "function", "function": described}], "tool_choice": choice}
 
 
 def _messages(request: GenerateRequest) -> list[dict[str, Any]]:

@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from conlora_agent.core.types import Explanation, Message, Plan, Route, RouteQuery, Usage
 
 if TYPE_CHECKING:
     from PIL.Image import Image
+
+
+@dataclass(frozen=True)
+class Function:
+    """Something to be called. `schema`: JSON schema of its arguments; `said`: the same, taking only what was said."""
+
+    name: str
+    description: str
+    schema: Mapping[str, Any]
+    said: Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -29,6 +39,9 @@ class GenerateRequest:
     max_new_tokens: int = 128
     on_token: Callable[[str], None] | None = None
     """Called with each piece of text as it is made. Raising from it stops the generation."""
+    function: Function | None = None
+    """The answer is to be this function's arguments as JSON. A model in this process can write nothing but what `said`
+    takes; a server is asked for a call of a tool with `schema`, and what comes back has to be checked."""
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from adapters.exercise import Exercise
+from adapters.manifest import read_manifest
 from adapters.task import load_task
 from conlora_agent.backbone.nano import assemble
 from conlora_agent.backbone.nano.configuration import NanoConfig
@@ -22,7 +23,7 @@ from conlora_agent.backbone.numbers import compute_in, native_dtype
 from conlora_agent.core.errors import BadInput
 from conlora_agent.phrases import referring_phrase
 from conlora_agent.training.look import LookRun, fit, gather, heldout_cuts
-from conlora_agent.training.lora import nano_lora
+from conlora_agent.training.lora import NANO_PLACES, lora_config, nano_lora
 from conlora_agent.training.losses import generalised_iou
 from conlora_agent.training.stacks import Exercises, StackRun, save_stack, train_stack
 from conlora_agent.training.stream import DrawnBatches
@@ -30,6 +31,8 @@ from conlora_agent.training.studio import DrawingStudio, SceneSeries, known_name
 from conlora_agent.training.vision import VisionRun, pretrain
 
 TASKS = ("ocr", "grounding", "caption", "vqa")
+TEXT_TASKS = ("arguments",)
+"""Tasks about text alone: their stacks have LoRAs in the language model only, and learn from no drawings."""
 ALIGNMENT = "alignment"
 ADAPTERS = Path(__file__).parents[2] / "adapters"
 HELDOUT_BATCHES = 3
@@ -149,10 +152,12 @@ def train_task(plan: Plan, name: str) -> None:
     plan.begin()
     base, tokenizer = compose(plan)
     base.requires_grad_(False)
-    model = get_peft_model(base, nano_lora(), adapter_name=name, autocast_adapter_dtype=False)
+    sees = name not in TEXT_TASKS
+    lora = nano_lora() if sees else lora_config(NANO_PLACES, read_manifest(ADAPTERS / name).training)
+    model = get_peft_model(base, lora, adapter_name=name, autocast_adapter_dtype=False)
     model.to(native_dtype(plan.device))
     aligned = plan.out / "stacks" / f"{ALIGNMENT}.pt"
-    if name != ALIGNMENT and not aligned.exists():
+    if name != ALIGNMENT and not (sees and aligned.exists()):
         take_shipped(model, name)
     run = StackRun(
         task=name,
@@ -163,10 +168,10 @@ def train_task(plan: Plan, name: str) -> None:
         workers=plan.workers,
         device=plan.device,
         rate=1.5e-3 if name == ALIGNMENT else 8e-4,
-        start=aligned if name != ALIGNMENT else None,
+        start=aligned if sees and name != ALIGNMENT else None,
         vision=plan.device != "cpu",
     )
-    studio = SceneSeries(DrawingStudio.open(wide=name != ALIGNMENT), EXERCISES_A_SCENE)
+    studio = SceneSeries(DrawingStudio.open(wide=name != ALIGNMENT), EXERCISES_A_SCENE) if sees else None
     makers = [instructed(task, studio) for task in (TASKS if name == ALIGNMENT else (name,))]
     train_stack(run, model, Exercises(makers, tokenizer, run))
     save_stack(model, name, plan.out / "stacks" / name, "nano", "unshipped")
@@ -211,7 +216,7 @@ def ship(plan: Plan) -> None:
         save_file(tensors, assemble.WEIGHTS / f"{part}.safetensors")
     (assemble.WEIGHTS / "names.json").write_text(json.dumps(known_names()))
     revision = assemble.revision()
-    for name in TASKS:
+    for name in (*TASKS, *TEXT_TASKS):
         source, target = plan.out / "stacks" / name, ADAPTERS / name / "nano"
         # A stack not trained again in this run goes on with the new backbone: its LoRAs sit on layers that still fit.
         if source.exists() or target.exists():

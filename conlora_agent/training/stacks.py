@@ -93,19 +93,22 @@ class Exercises(Batches[TeacherBatch]):
         made: list[Exercise] = []
         while len(made) < self.run.batch:
             one = make(rng)
-            if not made or one.picture.shape == made[0].picture.shape:
+            if not made or _shape(one) == _shape(made[0]):
                 made.append(one)
-        pictures = list({id(e.picture): e.picture for e in made}.values())
+        pictures = list({id(e.picture): e.picture for e in made if e.picture is not None}.values())
         position = {id(picture): i for i, picture in enumerate(pictures)}
-        pixels = np.ascontiguousarray(np.stack(pictures).transpose(0, 3, 1, 2))
         return TeacherBatch(
-            torch.from_numpy(pixels),
+            torch.from_numpy(np.ascontiguousarray(np.stack(pictures).transpose(0, 3, 1, 2))) if pictures else None,
             prefix_ids(self.tokenizer, random_history(rng)),
-            [invocation_ids(self.tokenizer, e.request, True) for e in made],
+            [invocation_ids(self.tokenizer, e.request, e.picture is not None) for e in made],
             [answer_ids(self.tokenizer, e.answer, e.spelled) for e in made],
-            shown=[position[id(e.picture)] for e in made],
+            shown=[position[id(e.picture)] for e in made] if pictures else None,
             teachable=all(e.spelled for e in made),
         )
+
+
+def _shape(exercise: Exercise) -> tuple[int, ...]:
+    return () if exercise.picture is None else exercise.picture.shape
 
 
 SYSTEMS = (
