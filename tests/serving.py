@@ -14,8 +14,8 @@ import httpx
 import uvicorn
 from fastapi import FastAPI
 
+from apps.preparation import Preparation
 from apps.server.app import create_app
-from apps.server.readiness import Readiness
 from conlora_agent.agent import Agent
 
 
@@ -32,9 +32,9 @@ class Served:
 @contextlib.contextmanager
 def serving(agent: Agent, *, key: str | None = None, **more: Any) -> Iterator[Served]:
     """Serve until the end of the block. `key`: what the client sends."""
-    readiness = Readiness()
-    app = create_app(agent, readiness, **more)
-    readiness.prepare(agent).join()
+    preparation = Preparation()
+    app = create_app(agent, preparation, **more)
+    preparation.prepare(agent)
     listening = socket.create_server(("127.0.0.1", 0))
     server = uvicorn.Server(uvicorn.Config(app, log_config=None, access_log=False, timeout_graceful_shutdown=5))
     worker = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)

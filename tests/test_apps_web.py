@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from task_folders import write_task
 
 from apps.demo import PICTURE
+from apps.preparation import Preparation
 from apps.web.conversations import Conversations
 from apps.web.desk import Desk, desk_of
 from apps.web.figures import Figures
@@ -24,7 +25,7 @@ from apps.web.handlers import Handlers
 from apps.web.markup import markdown, plain
 from apps.web.messages import Renderer, chips
 from apps.web.panels import Panels
-from apps.web.turns import Preparation, Turn
+from apps.web.turns import Turn
 from apps.web.uploads import folder, upload
 from conlora_agent.agent import Agent
 from conlora_agent.core.errors import BadInput, Failure
@@ -359,13 +360,12 @@ def test_the_url_names_a_place_that_can_be_opened() -> None:
         assert address(listening) == f"http://127.0.0.1:{listening.getsockname()[1]}/"
 
 
-def test_what_fails_while_getting_ready_is_said_to_the_page_and_the_terminal() -> None:
-    from apps.web.server import prepare
+def test_what_fails_while_getting_ready_is_said_to_the_page() -> None:
     from apps.web.tray import banner
 
-    preparation, said = Preparation(), list[str]()
+    preparation = Preparation()
     with scripted_agent(Settings.load(backbone="nowhere"), lambda message, done: None, None) as agent:
         agent.models = type(agent.models)(agent.settings)
-        prepare(agent, preparation, said.append)
-    assert "nowhere" in said[0]
+        preparation.prepare(agent)
+    assert preparation.status == "failed"
     assert "nowhere" in banner(preparation)

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from task_folders import write_task
 from turns import png
-from web import Served, Tab, chromium, served, wait_until
+from web import Served, Tab, chromium, served, violations, wait_until
 
 from apps.demo import DIALOGUE, PICTURE
 
@@ -268,3 +268,29 @@ def test_everything_has_a_name_and_progress_is_shown(browser: Any, site: Served)
     assert nameless == []
     assert tab.page.locator("#status").inner_text() == "I found the blue book (90%)."
     context.close()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("device", ["desktop", "phone"])
+def test_axe_finds_nothing_wrong(browser: Any, site: Served, device: str, scheme: str) -> None:
+    size = {"width": 1280, "height": 860} if device == "desktop" else {"width": 390, "height": 844}
+    context = browser.new_context(viewport=size, color_scheme=scheme, has_touch=device == "phone")
+    tab = Tab(context, site.url)
+    page = tab.page
+    found = violations(page)
+    page.locator(".card", has_text="Where is the blue book?").click()
+    tab.answered("I found the blue book")
+    tab.say("find the blue book and read it", "QUIET OCEAN")
+    page.locator("#chat .step summary").last.click()
+    tab.say("what is 17% of 2480?", "421.6")
+    tab.say("hm", "What shall I do")
+    tab.keep(f"{device}-{scheme}")
+    found += violations(page)
+    page.click("#drawer .toggle-button")
+    page.get_by_text("Model and router").click()
+    page.locator("#model", has_text="nano").wait_for()
+    page.wait_for_timeout(500)  # drawers slide; what is half transparent has no contrast
+    tab.keep(f"{device}-{scheme}-drawer")
+    found += violations(page)
+    context.close()
+    assert found == []

@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
+from apps.preparation import Preparation
 from apps.web.server import listen, web_app
-from apps.web.turns import Preparation
 from conlora_agent.agent import Agent
 from conlora_agent.core.protocols import GenerateRequest
 from conlora_agent.settings import Settings
@@ -172,6 +172,18 @@ class Tab:
         """Keep a screenshot as an artefact of the run."""
         SCREENSHOTS.mkdir(exist_ok=True)
         self.page.screenshot(path=SCREENSHOTS / f"{name}.png")
+
+
+def violations(page: Any) -> list[str]:
+    """What axe-core finds wrong with the page as it is shown, one line each."""
+    from axe_playwright_python.sync_playwright import Axe
+
+    found = Axe().run(page).response["violations"]
+    return [
+        f"{rule['impact']} {rule['id']}: {node['html'][:120]} ({' '.join(node['failureSummary'].split())[:200]})"
+        for rule in found
+        for node in rule["nodes"]
+    ]
 
 
 def wait_until(true: Callable[[], bool]) -> None:

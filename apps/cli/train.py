@@ -5,7 +5,7 @@ On several GPUs: `accelerate launch -m conlora_agent tasks train NAME --data FIL
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -55,6 +55,7 @@ def train(
     terminal, settings = terminal_of(ctx), load_settings(backbone)
     given = {"epochs": epochs, "rate": rate, "batch": batch, "rank": rank, "patience": patience, "start": start}
     with terminal.agent(settings) as agent:
+        from conlora_agent.notice import noticed
         from conlora_agent.training.user import Order, check_precision, read_rows, train_stack
 
         where = folder or find_folder(agent.tasks, name)
@@ -63,7 +64,7 @@ def train(
         check_precision(chosen, settings.backbone)
         first = _start(agent, training.start, settings.backbone)
         order = Order(where, manifest, training, data, validation, first, seed, together, chosen, fresh)
-        with _watching(terminal) as watcher:
+        with noticed(settings.cache, manifest.name) as tell, _watching(terminal, tell) as watcher:
             rows = read_rows(order, settings, watcher)
             report = train_stack(order, rows, agent.models.backbone(), settings, watcher)
     if report is not None:
@@ -119,8 +120,8 @@ def _start(agent: Agent, name: str | None, backbone: str) -> Path | None:
 
 
 @contextmanager
-def _watching(terminal: Terminal) -> Iterator[Watcher]:
-    """Shows how training goes: a bar on a terminal, elsewhere one line a look."""
+def _watching(terminal: Terminal, tell: Callable[[int, int, float], None]) -> Iterator[Watcher]:
+    """Shows how training goes: a bar on a terminal, elsewhere one line a look. `tell` is told each step, too."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
@@ -136,6 +137,7 @@ def _watching(terminal: Terminal) -> Iterator[Watcher]:
 
         def on_step(step: int, of: int, loss: float) -> None:
             bar.update(learning, completed=step, total=of, visible=True, description=f"learning, loss {loss:.3f}")
+            tell(step, of, loss)
 
         def on_look(look: Look) -> None:
             learned = "" if look.train_loss is None else f"loss {look.train_loss:.3f}, "

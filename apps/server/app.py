@@ -15,6 +15,7 @@ from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 import conlora_agent
+from apps.preparation import Preparation
 from apps.server import catalogue, chat, health, problems, responses, threads
 from apps.server.access import Access
 from apps.server.deps import Services
@@ -22,7 +23,6 @@ from apps.server.metrics import Metrics
 from apps.server.middleware import RequestLog, SizeLimit
 from apps.server.pictures import PictureFetcher
 from apps.server.problems import Problem
-from apps.server.readiness import Readiness
 from apps.server.slots import Slots
 from apps.server.turns import Turns
 from conlora_agent.agent import Agent
@@ -42,7 +42,7 @@ Boxes are `[x0, y0, x1, y1]`, fractions of the upright picture. Errors are `{"er
 
 def create_app(
     agent: Agent,
-    readiness: Readiness | None = None,
+    preparation: Preparation | None = None,
     *,
     page: FastAPI | None = None,
     fetcher: PictureFetcher | None = None,
@@ -69,7 +69,7 @@ def create_app(
         description=DESCRIPTION,
         lifespan=lifespan,
     )
-    app.state.services = Services(agent, turns, access, metrics, readiness or Readiness())
+    app.state.services = Services(agent, turns, access, metrics, preparation or Preparation())
     problems.install(app)
     for part in (chat, responses, catalogue, threads, health):
         app.include_router(part.router)

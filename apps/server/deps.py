@@ -14,7 +14,7 @@ from apps.server.turns import Turns
 from conlora_agent.agent import Agent
 
 if TYPE_CHECKING:
-    from apps.server.readiness import Readiness
+    from apps.preparation import Preparation
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class Services:
     turns: Turns
     access: Access
     metrics: Metrics
-    readiness: Readiness
+    preparation: Preparation
 
 
 bearer = HTTPBearer(auto_error=False, description="An API key, where the server was started with one.")

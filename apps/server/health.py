@@ -9,7 +9,6 @@ from pydantic import BaseModel
 
 from apps.server.deps import CallerOf, ServicesOf
 from apps.server.problems import RESPONSES
-from apps.server.readiness import State
 
 router = APIRouter(tags=["health"])
 
@@ -18,6 +17,14 @@ class Alive(BaseModel):
     """The answer of a server that runs."""
 
     status: Literal["ok"] = "ok"
+
+
+class State(BaseModel):
+    """Whether turns can be served. `detail`: what goes on, or what is wrong. `done`: a fraction."""
+
+    status: Literal["loading", "ready", "failed"]
+    detail: str
+    done: float
 
 
 @router.get("/healthz")
@@ -29,9 +36,10 @@ async def healthz() -> Alive:
 @router.get("/readyz", responses={503: {"model": State, "description": "Not yet, or not at all."}})
 async def readyz(services: ServicesOf, response: Response) -> State:
     """Whether turns can be served: 200 once the model is loaded."""
-    state = services.readiness.state
-    response.status_code = 200 if state.status == "ready" else 503
-    return state
+    now = services.preparation
+    response.status_code = 200 if now.ready else 503
+    done = now.done if now.running else float(now.ready)
+    return State(status=now.status, detail=now.failure or now.message, done=done)
 
 
 @router.get(

@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from apps.preparation import Preparation
 from apps.web.server import address, listen, retention
 from conlora_agent.core.errors import BadInput
 from conlora_agent.settings import Settings
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
     from fastapi import FastAPI
 
     from apps.cli.common import OpenAgent
-    from apps.server.readiness import Readiness
     from conlora_agent.agent import Agent
 
 
@@ -48,12 +48,11 @@ def serve(
 
     from apps.server.app import create_app
     from apps.server.middleware import log_to
-    from apps.server.readiness import Readiness
 
     log_to(logging.StreamHandler(sys.stderr))
-    readiness = Readiness()
-    with listening, open_agent(settings, readiness.progress) as agent, retention(agent):
-        app = create_app(agent, readiness, page=_page(agent, settings) if page else None)
+    preparation = Preparation()
+    with listening, open_agent(settings, preparation.assembling) as agent, retention(agent):
+        app = create_app(agent, preparation, page=_page(agent, preparation) if page else None)
         config = uvicorn.Config(
             app,
             log_config=None,
@@ -63,7 +62,7 @@ def serve(
             lifespan="on",
         )
         server = uvicorn.Server(config)
-        _beside(server, agent, readiness, address(listening), say)
+        _beside(server, agent, preparation, address(listening), say)
         # uvicorn sends itself the signal again once it has stopped in good order; that is no reason to die of it.
         signal.signal(signal.SIGTERM, signal.default_int_handler)
         with contextlib.suppress(KeyboardInterrupt):
@@ -81,25 +80,28 @@ def check_loopback(host: str) -> None:
         raise BadInput(f"{host} can be reached from elsewhere", "give --api-key KEY, or --host 127.0.0.1")
 
 
-def _page(agent: Agent, settings: Settings) -> FastAPI:
+def _page(agent: Agent, preparation: Preparation) -> FastAPI:
     """The web chat; behind a log-in with any name and a key as password, where there are keys."""
     from apps.web.server import web_app
-    from apps.web.turns import Preparation
+
+    keys = agent.settings.api_keys
 
     def known(_: str, password: str) -> bool:
-        return any(hmac.compare_digest(password.encode(), key.encode()) for key in settings.api_keys)
+        return any(hmac.compare_digest(password.encode(), key.encode()) for key in keys)
 
-    return web_app(agent, Preparation(), auth=known if settings.api_keys else None)
+    return web_app(agent, preparation, auth=known if keys else None)
 
 
-def _beside(server: uvicorn.Server, agent: Agent, readiness: Readiness, url: str, say: Callable[[str], None]) -> None:
+def _beside(
+    server: uvicorn.Server, agent: Agent, preparation: Preparation, url: str, say: Callable[[str], None]
+) -> None:
     """What happens beside serving: say where it is, and make the agent ready."""
 
     def work() -> None:
         while not server.started:
             time.sleep(0.05)
         say(f"serving at {url} (API: {url}docs; Ctrl-C stops it)")
-        readiness.prepare(agent).join()
-        say("ready" if readiness.state.status == "ready" else f"not ready: {readiness.state.detail}")
+        preparation.prepare(agent)
+        say(f"not ready: {preparation.failure}" if preparation.failure else "ready")
 
     threading.Thread(target=work, name="beside", daemon=True).start()

@@ -7,7 +7,7 @@ tab works with; server.py: serving it alone, or mounting it. Not covered here: t
 
 from __future__ import annotations
 
+from apps.preparation import Preparation
 from apps.web.server import build_blocks, mount, serve
-from apps.web.turns import Preparation
 
 __all__ = ["Preparation", "build_blocks", "mount", "serve"]

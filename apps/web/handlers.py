@@ -15,23 +15,27 @@ from typing import TYPE_CHECKING, Any
 import gradio as gr
 
 from apps.demo import PICTURE
+from apps.preparation import Preparation
 from apps.web.desk import Desk, current_picture, desk_of
 from apps.web.events import sent, sent_list
 from apps.web.figures import Figures
 from apps.web.markup import button, plain
 from apps.web.messages import Renderer
 from apps.web.tray import banner, tray
-from apps.web.turns import Preparation, Turn
+from apps.web.turns import Turn
 from apps.web.uploads import taken
 from conlora_agent.core.errors import ConloraError
 from conlora_agent.core.types import Box
 from conlora_agent.ingest import clean_region
+from conlora_agent.notice import notices
 
 if TYPE_CHECKING:
     from conlora_agent.agent import Agent
     from conlora_agent.core.types import TurnRecord
 
 AUTO = "auto"
+PROGRESS_S, IDLE_S = 0.7, 10.0
+"""How often the page asks what is under way: while something is, and else."""
 BUSY = gr.update(submit_btn=False, stop_btn="Stop")
 READY = gr.update(submit_btn="Send", stop_btn=False)
 """What the message box offers."""
@@ -218,8 +222,10 @@ class Handlers:
         return gr.update(choices=self.routes())
 
     def progress(self) -> tuple[str, Any]:
-        """How far it is with the model; asked again as long as it is under way."""
-        return banner(self.preparation), gr.Timer(active=self.preparation.running)
+        """How far it is with the model and with trainings; asked again soon while something is under way."""
+        trainings = notices(self.agent.settings.cache)
+        busy = self.preparation.running or bool(trainings)
+        return banner(self.preparation, trainings), gr.Timer(PROGRESS_S if busy else IDLE_S)
 
 
 def _ended(why: str) -> str:

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 
+from apps.preparation import Preparation
 from apps.web.conversations import Conversations
 from apps.web.desk import Desk
 from apps.web.figures import inline
-from apps.web.handlers import AUTO, EXAMPLES, Handlers
+from apps.web.handlers import AUTO, EXAMPLES, PROGRESS_S, Handlers
 from apps.web.markup import button, plain
 from apps.web.panels import Panels
-from apps.web.turns import Preparation
 
 if TYPE_CHECKING:
     from conlora_agent.agent import Agent
@@ -32,8 +32,6 @@ NOTICE: dict[str, Any] = {"trigger_mode": "multiple", "show_progress": "hidden"}
 EACH: dict[str, Any] = {**QUICK, "trigger_mode": "multiple"}
 LATEST: dict[str, Any] = {**QUICK, "trigger_mode": "always_last"}
 """Every click counts, however fast one follows another; or the last one does."""
-PROGRESS_S = 0.7
-"""How often the page asks how far it is with the model, while it is under way."""
 
 _REMEMBER = "(known, thread, words) => [conlora.remember(thread), thread, words]"
 _LAST = "() => [conlora.last()]"
@@ -71,7 +69,7 @@ def theme() -> gr.themes.Base:
         radius_size="lg",
         font=fonts,
         font_mono=["ui-monospace", "SFMono-Regular", "Menlo", "Consolas", "monospace"],
-    )
+    ).set(body_text_color_subdued="*neutral_500", button_primary_background_fill="*primary_600")
 
 
 def build_page(agent: Agent, preparation: Preparation, *, manage: bool = True) -> gr.Blocks:
@@ -111,7 +109,10 @@ class Page:
                 placeholder="Search conversations", max_lines=1,
             )  # fmt: skip
             self.threads = gr.HTML(elem_id="threads", **PLAIN)
-            gr.HTML('<button type="button" class="choice" data-tool="import">Import a conversation …</button>')
+            gr.HTML(
+                '<button type="button" class="choice" data-tool="import">Import a conversation …</button>',
+                padding=False,
+            )
 
     def _drawer(self, agent: Agent, manage: bool) -> None:
         settings = agent.settings
@@ -141,7 +142,7 @@ class Page:
         self.timer = gr.Timer(PROGRESS_S, active=True)
         self.log = gr.HTML(
             [], elem_id="chat", js_on_load="conlora.log(element, props, watch)", apply_default_css=False,
-            html_template=f'{_welcome()}<ol role="log" aria-live="off" aria-label="Conversation"></ol>',
+            html_template=f'{_welcome()}<div role="log" aria-live="off" aria-label="Conversation"><ol></ol></div>',
         )  # fmt: skip
         with gr.Column(elem_id="composer", scale=0):
             self.tray = gr.HTML(elem_id="tray", **PLAIN)

@@ -13,8 +13,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from apps.web.turns import Preparation
-from conlora_agent.core.errors import BadInput, ConloraError, Failure
+from apps.preparation import Preparation
+from conlora_agent.core.errors import BadInput, Failure
 from conlora_agent.memory.retention import Retention
 from conlora_agent.settings import Settings
 
@@ -52,7 +52,7 @@ def serve(
     preparation = Preparation()
 
     def progress(message: str, done: float) -> None:
-        preparation.report(message, done)
+        preparation.assembling(message, done)
         say(f"{message} ({done:.0%})")
 
     with listening, open_agent(settings, progress) as agent, retention(agent):
@@ -131,20 +131,9 @@ def started(
     say(f"the chat is at {url} (Ctrl-C stops it)")
     if open_browser and has_display():
         webbrowser.open(url)
-    prepare(agent, preparation, say)
-
-
-def prepare(agent: Agent, preparation: Preparation, say: Callable[[str], None]) -> None:
-    """Fit the router and load the model, telling the pages how far it is. What fails is said to all of them."""
-    try:
-        preparation.report("reading how people ask", 0.1)
-        agent.route("hello")
-        preparation.report("loading the model", 0.5)
-        agent.models.backbone()
-        preparation.report("ready", 1.0)
-    except ConloraError as error:
-        preparation.fail(str(error))
-        say(str(error))
+    preparation.prepare(agent)
+    if preparation.failure:
+        say(preparation.failure)
 
 
 def has_display() -> bool:

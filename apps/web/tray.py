@@ -5,10 +5,13 @@ Not covered here: the pictures in the conversation (figures.py).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+from apps.preparation import Preparation
 from apps.web.desk import Desk
 from apps.web.figures import Figures
 from apps.web.markup import button, plain
-from apps.web.turns import Preparation
+from conlora_agent.notice import Notice
 
 REGION_QUESTIONS = ("What is written here?", "What is this?")
 """What people ask of a region they marked, to be clicked."""
@@ -30,14 +33,20 @@ def _region(desk: Desk) -> str:
     return f'<div class="region" role="status"><span>Marked on picture {number}</span>{quick}{forget}</div>'
 
 
-def banner(preparation: Preparation) -> str:
-    """How far it is with the model, or why it cannot be used; empty when all is well."""
+def banner(preparation: Preparation, trainings: Sequence[Notice] = ()) -> str:
+    """How far it is with the model and with trainings, or why the model cannot be used; empty when all is well."""
     if preparation.failure:
         return f'<div class="banner failed" role="alert">{plain(preparation.failure)}</div>'
-    if not preparation.running:
-        return ""
-    title = plain(preparation.title)
+    bars = [_bar(preparation.title, preparation.done)] if preparation.running else []
+    bars += [
+        _bar(f"Training {one.task}: step {one.step} of {one.steps}, loss {one.loss:.3f}", one.step / max(one.steps, 1))
+        for one in trainings
+    ]
+    return "".join(bars)
+
+
+def _bar(title: str, done: float) -> str:
     return (
-        f'<div class="banner" role="status"><label>{title}'
-        f'<progress max="1" value="{preparation.done:.2f}">{preparation.done:.0%}</progress></label></div>'
+        f'<div class="banner" role="status"><label>{plain(title)}'
+        f'<progress max="1" value="{done:.2f}">{done:.0%}</progress></label></div>'
     )

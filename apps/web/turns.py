@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from apps.preparation import Preparation
 from apps.web.markup import markdown, plain
 from apps.web.messages import Renderer, chips
 from conlora_agent.core.errors import ConloraError, Failure
@@ -24,34 +25,6 @@ log = logging.getLogger(__name__)
 
 POLL_S = 0.1
 """How often the page is renewed while nothing else happens."""
-
-
-class Preparation:
-    """How far it is with getting the model ready; told by the agent and the server, read by every page."""
-
-    def __init__(self) -> None:
-        self.message = ""
-        self.done = 1.0
-        self.failure = ""
-        """Why the model could not be made ready."""
-
-    def report(self, message: str, done: float) -> None:
-        """Note how far it is; `done` is a fraction, 1 when the model is ready."""
-        self.message, self.done = message, done
-
-    def fail(self, why: str) -> None:
-        """Note that the model cannot be made ready."""
-        self.done, self.failure = 1.0, why
-
-    @property
-    def running(self) -> bool:
-        """Whether the model is being assembled or loaded now."""
-        return self.done < 1.0
-
-    @property
-    def title(self) -> str:
-        """The state in words."""
-        return f"Getting the model ready: {self.message} ({self.done:.0%})"
 
 
 @dataclass

@@ -32,7 +32,7 @@ class Leases:
     @contextmanager
     def hold(self, thread: str) -> Iterator[str]:
         """Hold the lease of `thread` and keep it renewed; yields its token. Raises ThreadBusy."""
-        token = f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex}"
+        token = process_token()
         self._acquire(thread, token)
         stop = threading.Event()
         renewer = threading.Thread(target=self._renew, args=(thread, token, stop), daemon=True)
@@ -86,6 +86,11 @@ def check_lease(connection: Connection, thread: str, token: str) -> None:
     row = connection.execute("SELECT token FROM leases WHERE thread = ?", (thread,)).fetchone()
     if row is None or row[0] != token:
         raise _busy(thread)
+
+
+def process_token() -> str:
+    """A token that nobody else has, which tells whether this process has ended."""
+    return f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex}"
 
 
 def ended(token: str) -> bool:
