@@ -17,13 +17,18 @@ from numpy.typing import NDArray
 from conlora_agent.core.types import CLARIFY, Route, RouteQuery
 from router.calibration import FOLDS, Calibration, expected_errors, fit_temperature, fit_thresholds, fold_of
 from router.encoder import Vectors
-from router.features import Array, Features, RouteTable, features
+from router.features import HAS_IMAGE, OTHER_SCALE, Array, Features, RouteTable, features
 from router.head import LinearHead, fit_head
 from router.openset import Gate, familiarity, fit_gate
 from router.projection import LENGTH, Projection, fit_whitening, principal_directions
 from router.training import TrainingTurn
 
 MANY_ROUTES = 4
+PLENTY = 90
+"""Examples from which on a route needs no head start: what the built-in ones have."""
+HEAD_START = 0.8
+"""Logits a route gets for every factor e of missing examples. Chosen on evals/data/new_tasks_dev.jsonl, where a
+higher one costs the other routes more than half a point."""
 Encode = Callable[[Sequence[str]], Vectors]
 Labels = NDArray[np.intp]
 
@@ -106,6 +111,7 @@ class _Material:
     x: Features
     labels: Labels
     weights: Array
+    head_start: Array | float = 0.0
 
     def fit(self, chosen: Labels) -> Classifier:
         """A classifier that has seen the turns at the positions `chosen`."""
@@ -114,6 +120,7 @@ class _Material:
         whitening = fit_whitening(x.texts, labels[first])
         x = replace(x, texts=Projection(whitening)(x.texts))
         head = fit_head(x, labels, len(self.table.names), self.weights[chosen])
+        head = replace(head, weights=head.weights + self.head_start)
         projection = Projection(self.directions @ whitening)
         return Classifier(self.table, projection, head, _middles(x, labels, len(self.table.names)))
 
@@ -121,6 +128,7 @@ class _Material:
 def fit_classifier(routes: Sequence[Route], turns: Sequence[TrainingTurn], encode: Encode) -> CrossFitted:
     """Fit, with temperature and thresholds cross-fitted. Takes about a second once the examples are encoded."""
     material = _material(routes, turns, encode)
+    material = replace(material, head_start=head_start(routes, material.x))
     fold = np.array([fold_of(t.message) for t in turns])
     without = tuple(material.fit(np.flatnonzero(fold != number)) for number in range(FOLDS))
     written = np.array([position for position, turn in enumerate(turns) if turn.written])
@@ -138,6 +146,7 @@ def refit(known: Classifier, routes: Sequence[Route], turns: Sequence[TrainingTu
     x = replace(x, texts=known.projection(x.texts))
     labels = np.array([table.index(t.route) for t in turns], dtype=np.intp)
     head = fit_head(x, labels, len(routes), turn_weights(turns))
+    head = replace(head, weights=head.weights + head_start(routes, x))
     return replace(known, table=table, head=head, middles=_middles(x, labels, len(routes)))
 
 
@@ -189,6 +198,21 @@ def turn_weights(turns: Sequence[TrainingTurn]) -> Array:
     """Weights of turns; a route with many examples counts more than one with few, but only by the square root."""
     counts = Counter(t.route for t in turns)
     return np.array([t.weight / counts[t.route] ** 0.5 for t in turns])
+
+
+def head_start(routes: Sequence[Route], x: Features) -> Array:
+    """What is added to the head's weights (features + 1, routes): few examples do not mean that a route is asked for
+    rarely, so it is lifted as if it had PLENTY; one that needs a picture, where there is a picture.
+
+    Logit adjustment (Menon et al. 2020). It also makes up for the shorter weights that few examples leave behind.
+    """
+    examples = np.array([max(1, len(route.examples)) for route in routes])
+    lift = HEAD_START * np.log(PLENTY / np.minimum(examples, PLENTY))
+    needs_image = np.array([route.needs_image for route in routes])
+    added = np.zeros((x.texts.shape[1] + x.others.shape[1] + 1, len(routes)), np.float32)
+    added[-1] = np.where(needs_image, 0.0, lift)
+    added[x.texts.shape[1] + HAS_IMAGE] = np.where(needs_image, lift, 0.0) / OTHER_SCALE
+    return added
 
 
 def _material(routes: Sequence[Route], turns: Sequence[TrainingTurn], encode: Encode) -> _Material:

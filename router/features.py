@@ -28,6 +28,8 @@ OTHER_SCALE = 0.5
 """Scale of everything but the embedding: under one penalty, it says how much the fit may lean on a feature."""
 SURFACE_SIZE = 10
 SURFACE_CHARACTERS = 2_000
+HAS_IMAGE = SURFACE_SIZE
+"""Where among the features beside the text it says whether a picture is there."""
 STATE_SIZE = 3 + len(FOCUS_KINDS)
 
 # Closed classes of English grammar: words that stand for something said before.

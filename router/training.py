@@ -19,7 +19,6 @@ VARIANT_WEIGHT = 0.4
 """Weight of a turn derived from an example, beside 1 for the example as written."""
 WITHOUT_PICTURE_WEIGHT = 0.1
 """Few ask about a picture that is not there; who does is to be understood, and asked for it."""
-PREVIOUS_VARIANTS = 2
 NONSENSE_EACH = 40
 
 _WORD = re.compile(r"\w+")
@@ -53,6 +52,9 @@ def training_turns(
 
 
 def _of_route(route: Route, names: Sequence[str]) -> Iterator[TrainingTurn]:
+    if route.kind in ("task", "tool"):
+        for text in (route.title, route.description):
+            yield TrainingTurn(RouteQuery(text=text, has_image=route.needs_image), route.name, text, written=False)
     for example in route.examples:
         query = RouteQuery(text=example.text, has_image=example.has_image, previous=example.previous)
         turn = TrainingTurn(query, route.name, example.text)
@@ -97,10 +99,12 @@ def _made_up(turns: Sequence[TrainingTurn], names: Sequence[str]) -> list[Traini
 
 
 def _before(text: str, names: Sequence[str]) -> list[tuple[str, ...]]:
-    """Routes that may have come before, drawn by the text itself: the same text always gets the same."""
-    draws = [zlib.crc32(f"{number} {text}".encode()) for number in range(PREVIOUS_VARIANTS)]
-    last = [names[draw % len(names)] for draw in draws]
-    return [(last[0],), *((names[d // 97 % len(names)], route) for d, route in zip(draws[1:], last[1:], strict=True))]
+    """Routes that may have come before, drawn by the text itself: the same text gets the same, whatever else is added.
+
+    Each draw takes the name with the highest hash, so that a new name changes only the draws it wins.
+    """
+    drawn = [max(names, key=lambda name: zlib.crc32(f"{number} {text} {name}".encode())) for number in range(3)]
+    return [(drawn[0],), (drawn[1], drawn[2])]
 
 
 def _derived(turn: TrainingTurn, **changes: object) -> TrainingTurn:

@@ -49,9 +49,10 @@ def test_what_reaches_the_task_and_what_it_takes_from_others() -> None:
     assert (report.n, report.reached, report.reached_worst, report.lost_worst) == (2, 0.5, 0.5, 0.5)
 
 
-def test_the_invented_tasks_keep_their_held_out_phrasings_apart() -> None:
+@pytest.mark.parametrize("name", ["new_tasks.jsonl", "new_tasks_dev.jsonl"])
+def test_the_invented_tasks_keep_their_held_out_phrasings_apart(name: str) -> None:
     known = {row.text.lower() for row in load_rows(DATA / "router_heldout.jsonl")}
-    for task in load_new_tasks(DATA / "new_tasks.jsonl"):
+    for task in load_new_tasks(DATA / name):
         examples, heldout = ({text.lower() for text in texts} for texts in (task.examples, task.heldout))
         assert (len(examples), len(heldout)) == (8, len(task.heldout)), task.task
         assert not heldout & examples
@@ -67,3 +68,11 @@ def test_a_bad_file_is_one_line(tmp_path: Path, text: str, says: str) -> None:
     (tmp_path / "tasks.jsonl").write_text(text)
     with pytest.raises(DataError, match=says):
         load_new_tasks(tmp_path / "tasks.jsonl")
+
+
+def test_what_the_head_start_was_chosen_on_is_not_what_it_is_measured_on() -> None:
+    dev, held_out = (
+        {text for task in load_new_tasks(DATA / name) for text in (*task.examples, *task.heldout)}
+        for name in ("new_tasks_dev.jsonl", "new_tasks.jsonl")
+    )
+    assert not dev & held_out
