@@ -32,6 +32,7 @@ from conlora_agent.core.types import (
     TurnResult,
 )
 from conlora_agent.ingest import clean_region, clean_text
+from conlora_agent.looking import look_first
 from conlora_agent.memory.decoding import read_picture_file
 from conlora_agent.memory.leases import Leases
 from conlora_agent.memory.opening import open_database
@@ -164,8 +165,12 @@ class Agent:
         previous: Sequence[str] = (),
         thread: str | None = None,
     ) -> Plan:
-        """What the router makes of a message, without a turn. With `thread`, its state is added to what is given."""
-        return self._ready_router().plan(self._query(text, has_image, previous, thread))
+        """What becomes of a message, without a turn. With `thread`, its state is added to what is given."""
+        query = self._query(text, has_image, previous, thread)
+        plan = self._ready_router().plan(query)
+        if thread is None and previous:  # what these turns were about is not known
+            return plan
+        return look_first(plan, query, self._focus(thread), self.tools, self._routes(), fresh=has_image)
 
     def explain(
         self,
@@ -185,13 +190,17 @@ class Agent:
         from conlora_agent.prompts import previous_routes
 
         state = self.state(thread) if thread is not None else {}
-        focus = Focus.model_validate(state["focus"]) if state.get("focus") else Focus()
+        focus = self._focus(thread)
         return RouteQuery(
             text=clean_text(text, max_chars=self.settings.max_text_chars),
             has_image=has_image or focus.picture is not None,
             previous=(*previous_routes(state.get("window", [])), *previous),
             focus=focus.kinds,
         )
+
+    def _focus(self, thread: str | None) -> Focus:
+        kept = self.state(thread).get("focus") if thread is not None else None
+        return Focus.model_validate(kept) if kept else Focus()
 
     def state(self, thread: str) -> dict[str, Any]:
         """What a thread keeps between turns: `window`, `summary`, `focus`, `pending`; empty for a new thread."""

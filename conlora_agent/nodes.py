@@ -25,6 +25,7 @@ from conlora_agent.core.types import (
 )
 from conlora_agent.focus import add_picture, mark
 from conlora_agent.ingest import clean_text
+from conlora_agent.looking import look_first
 from conlora_agent.memory.transcript import now
 from conlora_agent.perception import perceive as perceive_step
 from conlora_agent.prompts import instructed, move_window, previous_routes, with_results
@@ -143,7 +144,8 @@ def _plan(state: TurnState, context: TurnContext) -> tuple[Plan, Pending | None,
         raise TextError("the message is empty", "say what to do with the picture")
     if routed.steps[0].kind == "clarify":
         return planning.clarify_plan(routed, text), planning.question_for(routed, query, context.routes), {}
-    return routed, None, {}
+    fresh = state["image"] is not None
+    return look_first(routed, query, focus_of(state), context.tools, context.routes, fresh=fresh), None, {}
 
 
 def _resume(

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any, ClassVar, Generic, TypeVar
+from typing import Any, ClassVar, Generic, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -94,6 +94,8 @@ class Tool(ABC, Generic[Args]):
     result_model: type[BaseModel]
     needs_image: bool = False
     """Whether it works on the current picture; its argument `image` then names it."""
+    looks: ClassVar[Literal["ocr", "barcode"] | None] = None
+    """The route that reads off the current picture what a request may leave out: "who wrote this book?"."""
     changes: bool = False
     """Whether a call may change something out there, so that the user is asked before it is made."""
 

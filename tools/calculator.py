@@ -43,6 +43,7 @@ class Calculator(Tool[CalculatorArgs]):
     """Exact arithmetic with percentages, powers and roots."""
 
     name = "calculator"
+    looks = "ocr"
     pure = True
     title = "Calculator"
     description = "Work out arithmetic: sums, products, percentages, powers, roots, averages, splitting a bill."

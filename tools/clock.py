@@ -53,6 +53,7 @@ class Clock(Tool[ClockArgs]):
     """Times and dates from the system's clock and the IANA time zones."""
 
     name = "clock"
+    looks = "ocr"
     title = "Clock and calendar"
     description = "Tell the time or date, here or in a city or country, days until or since a date, date arithmetic."
     args_model = ClockArgs

@@ -51,6 +51,7 @@ class Currency(Tool[CurrencyArgs]):
     """Conversions at published reference rates."""
 
     name = "currency"
+    looks = "ocr"
     title = "Currency"
     description = "Convert money from one currency to another, or tell the exchange rate: dollars, euros, pounds, yen."
     args_model = CurrencyArgs

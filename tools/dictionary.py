@@ -70,6 +70,7 @@ class Dictionary(Tool[DictionaryArgs]):
     """Entries of an English dictionary."""
 
     name = "dictionary"
+    looks = "ocr"
     title = "Dictionary"
     description = "Look up a word in the dictionary: definition, meaning, synonyms, antonyms, pronunciation, origin."
     args_model = DictionaryArgs

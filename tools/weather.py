@@ -63,6 +63,7 @@ class Weather(Tool[WeatherArgs]):
     """Forecasts from public services."""
 
     name = "weather"
+    looks = "ocr"
     title = "Weather"
     description = "Tell the weather now or the forecast: temperature, rain, snow and wind in a city, today or later."
     args_model = WeatherArgs

@@ -69,6 +69,7 @@ class WebPage(Tool[WebPageArgs]):
     """Readable text of pages."""
 
     name = "web_page"
+    looks = "barcode"
     title = "Web page"
     description = "Open a web address or link and read the text of the page: https, www, a URL, a website."
     args_model = WebPageArgs

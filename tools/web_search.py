@@ -49,6 +49,7 @@ class WebSearch(Tool[WebSearchArgs]):
     """Results of a public search engine."""
 
     name = "web_search"
+    looks = "ocr"
     title = "Web search"
     description = "Search the web for news, products, prices, recipes, sites, opening hours and other current things."
     args_model = WebSearchArgs

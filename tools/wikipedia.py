@@ -55,6 +55,7 @@ class Wikipedia(Tool[WikipediaArgs]):
     """Summaries of Wikipedia articles, with the fact asked for from Wikidata, which also stands in for them."""
 
     name = "wikipedia"
+    looks = "ocr"
     title = "Wikipedia"
     description = "Look up facts about people, places, books, works, science, history and events in an encyclopedia."
     args_model = WikipediaArgs
