@@ -16,7 +16,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from conlora_agent.core.errors import BadInput, UnknownName
+from conlora_agent.core.errors import BadInput, TextError, UnknownName
 from conlora_agent.core.protocols import Backbone, Explains, Router
 from conlora_agent.core.types import (
     CHAT,
@@ -29,6 +29,7 @@ from conlora_agent.core.types import (
     Plan,
     Route,
     RouteQuery,
+    Step,
     TurnResult,
 )
 from conlora_agent.ingest import clean_region, clean_text
@@ -42,6 +43,7 @@ from conlora_agent.memory.threads import ThreadStore, check_thread_id, new_threa
 from conlora_agent.models import Models, Progress
 from conlora_agent.running import ContextMaker, run_stored, run_transient
 from conlora_agent.settings import Settings
+from conlora_agent.taught import Phrase, TaughtPhrases, same_words
 
 if TYPE_CHECKING:
     from adapters.registry import TaskRegistry
@@ -59,7 +61,7 @@ LIVE_SETTINGS = ("clarify_threshold", "max_steps", "history_tokens")
 
 
 class Agent:
-    """Chats about pictures. Attributes: `settings`, `tasks`, `tools`, `threads`, `pictures`, `models`."""
+    """Chats about pictures. Attributes: `settings`, `tasks`, `tools`, `taught`, `threads`, `pictures`, `models`."""
 
     def __init__(
         self,
@@ -81,6 +83,7 @@ class Agent:
         self.tools = tools or _default_tools(self.settings, self.pictures)
         self.tasks = tasks or _default_tasks(self.settings, self.tools)
         self.models = Models(self.settings, backbone, on_progress)
+        self.taught = TaughtPhrases(self.settings.home)
         self.threads = ThreadStore(self._database, self._leases, self.pictures)
         self._router = self._given_router = router
         self._fitted_for: tuple[Route, ...] | None = None
@@ -212,6 +215,33 @@ class Agent:
         """Every route that the router may choose now, tasks first."""
         return tuple(self._routes().values())
 
+    def teach(self, route: str, text: str, *, has_image: bool = True) -> None:
+        """Keep a message as a routing example of `route`; the router learns it before the next turn.
+
+        Raises UnknownName, TextError, StorageError.
+        """
+        cleaned = clean_text(text, max_chars=self.settings.max_text_chars)
+        if not cleaned:
+            raise TextError("the phrase is empty", "give the words that the route should take")
+        self.taught.teach(Phrase(route=route, text=cleaned, has_image=has_image), self._routes())
+
+    def unteach(self, route: str, text: str) -> None:
+        """Drop what was taught. Raises UnknownName, StorageError."""
+        self.taught.forget(route, text)
+
+    def lesson(self, thread: str, steps: Sequence[Step]) -> Phrase | None:
+        """What could be taught after a thread's last turn, with these steps, carried out a choice: the unclear words,
+        for the route that was chosen. None when there was no choice, or when it was taught already.
+        """
+        state = self.state(thread)
+        said, route = next(reversed(state.get("chosen", {}).items()), ("", ""))
+        if not steps or steps[0].route != route or same_words(steps[0].request) != said:
+            return None
+        if (route, said) in {(phrase.route, phrase.key) for phrase in self.taught.all()}:
+            return None
+        has_image = Focus.model_validate(state["focus"]).picture is not None
+        return Phrase(route=route, text=steps[0].request, has_image=has_image)
+
     def configure(self, **changed: Any) -> None:
         """Take other values of `clarify_threshold`, `max_steps` and `history_tokens`, from the next turn on.
 
@@ -280,7 +310,8 @@ class Agent:
         """All routes by name, the chosen one included even where it is not routable. Raises UnknownName for it."""
         from router import builtin_routes
 
-        found = {route.name: route for route in (*self.tasks.routes(), *self.tools.routes(), *builtin_routes())}
+        known = (*self.tasks.routes(), *self.tools.routes(), *builtin_routes())
+        found = {route.name: self.taught.added_to(route) for route in known}
         if chosen is not None and (chosen not in found or chosen == CLARIFY):
             if chosen not in self.tasks.names():
                 raise UnknownName.among("task", chosen, [*self.tasks.names(), *self.tools.names(), CHAT])

@@ -66,7 +66,11 @@ def route(state: TurnState, runtime: Context) -> Update:
     """Plan the turn: the user's own choice, a question resumed, or what the router says; or ask back."""
     plan, asked, replies = _plan(state, runtime.context)
     runtime.context.channel.emit(Planned(plan=plan))
-    return {"plan": plan, "asked": asked, "replies": replies}
+    update: Update = {"plan": plan, "asked": asked, "replies": replies}
+    pending = pending_of(state)
+    if pending is not None and planning.was_chosen(plan, pending):
+        update["chosen"] = planning.remember_choice(state.get("chosen", {}), plan)
+    return update
 
 
 def perceive(state: TurnState, runtime: Context) -> Update:
@@ -143,6 +147,8 @@ def _plan(state: TurnState, context: TurnContext) -> tuple[Plan, Pending | None,
     if routed is None:
         raise TextError("the message is empty", "say what to do with the picture")
     if routed.steps[0].kind == "clarify":
+        if (chosen_before := planning.chosen_before(state.get("chosen", {}), query, context.routes)) is not None:
+            return planning.fixed_plan(chosen_before, text), None, {}
         return planning.clarify_plan(routed, text), planning.question_for(routed, query, context.routes), {}
     fresh = state["image"] is not None
     return look_first(routed, query, focus_of(state), context.tools, context.routes, fresh=fresh), None, {}

@@ -11,11 +11,13 @@ from collections.abc import Callable, Mapping
 from conlora_agent.core.protocols import Router
 from conlora_agent.core.types import CHAT, CLARIFY, Pending, Plan, PlannedStep, Route, RouteQuery
 from conlora_agent.phrases import words
+from conlora_agent.taught import same_words
 
 ELSEWHERE = 0.75
 """Confidence from which a message that is routed elsewhere does not answer the pending question."""
 SHORT_WORDS = 4
 OFFERED = 3
+REMEMBERED_CHOICES = 32
 ABOUT_PICTURES = 0.5
 """Share of the probability on routes that need a picture from which its absence is what is asked about."""
 
@@ -56,6 +58,28 @@ def resume(
         return _with_argument(pending, plan, query.text, answers)
     chosen = _chosen(query.text, pending.choices, routes)
     return None if chosen is None else fixed_plan(chosen, pending.steps[0].request)
+
+
+# -- what the user chose ----------------------------------------------------------------------------------------------
+
+
+def was_chosen(plan: Plan, pending: Pending) -> bool:
+    """Whether the plan carries out one of the choices that the question offered."""
+    first = plan.steps[0]
+    return first.route in pending.choices and first.request == pending.steps[0].request
+
+
+def remember_choice(chosen: Mapping[str, str], plan: Plan) -> dict[str, str]:
+    """`chosen` with the route that the plan takes for its words, as the newest."""
+    words_of = same_words(plan.steps[0].request)
+    kept = {said: route for said, route in chosen.items() if said != words_of}
+    return dict([*kept.items(), (words_of, plan.steps[0].route)][-REMEMBERED_CHOICES:])
+
+
+def chosen_before(chosen: Mapping[str, str], query: RouteQuery, routes: Mapping[str, Route]) -> Route | None:
+    """The route that the user chose for these words earlier in the thread, where it can still be taken."""
+    route = routes.get(chosen.get(same_words(query.text), ""))
+    return route if route is not None and (query.has_image or not route.needs_image) else None
 
 
 def _with_picture(

@@ -45,6 +45,8 @@ class TurnState(TurnInput, total=False):
     """What was said before the window's words (conlora_agent.summary)."""
     focus: dict[str, Any]
     pending: dict[str, Any] | None
+    chosen: dict[str, str]
+    """By words that were unclear: the route the user then chose, newest last."""
     record: dict[str, Any] | None
 
     image: Annotated[str | None, UntrackedValue]

@@ -112,3 +112,10 @@ def test_a_quoted_path_is_understood(talk: Conversation, tmp_path: Path) -> None
     copy.write_bytes(PICTURE.read_bytes())
     talk.take(f"/image '{copy}'")
     assert talk.image == copy.read_bytes()
+
+
+def test_a_choice_can_be_taught(typed: Callable[..., Ended]) -> None:
+    ended = typed(f"/image {PICTURE}", "hm, this", "1", "/teach", "/teach")
+    assert "type /teach to have 'hm, this' go to ocr from now on" in ended.err
+    assert "'hm, this' goes to ocr from now on" in ended.err
+    assert "there is no choice to learn from; use: conlora tasks teach" in ended.err

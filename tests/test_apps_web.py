@@ -96,7 +96,17 @@ def test_choices_of_an_open_question_can_be_clicked(agent: Agent) -> None:
     (html,) = renderer(agent).thread(result.thread)
     assert re.findall(r'data-do="say" data-text="([^"]+)"', html) == ["Read text", "Describe"]
     agent.ask("Describe", thread=result.thread)
-    assert 'class="choices"' not in "".join(renderer(agent).thread(result.thread))
+    assert 'data-do="say"' not in "".join(renderer(agent).thread(result.thread))
+
+
+def test_a_choice_that_was_carried_out_can_be_taught(agent: Agent) -> None:
+    result = agent.ask("hm", image=PICTURE)
+    assert 'data-do="teach"' not in "".join(renderer(agent).thread(result.thread))
+    agent.ask("Describe", thread=result.thread)
+    assert "Always take caption for “hm”" in renderer(agent).thread(result.thread)[-1]
+    shown = Handlers(agent, Preparation()).teach(result.thread)
+    assert [(phrase.route, phrase.text) for phrase in agent.taught.all()] == [("caption", "hm")]
+    assert 'data-do="teach"' not in "".join(shown)
 
 
 def test_a_thread_that_is_gone_is_empty(agent: Agent) -> None:

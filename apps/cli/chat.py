@@ -27,11 +27,14 @@ from conlora_agent.core.types import Finished, StepFinished, Token
 
 if TYPE_CHECKING:
     from conlora_agent.agent import Agent
+    from conlora_agent.core.types import TurnResult
+    from conlora_agent.taught import Phrase
 
 AUTO = "auto"
 HELP = """\
 /image PATH        talk about this picture from now on
 /task NAME|auto    take this route for every message, or let the router choose
+/teach             keep the words of your last choice as an example of what you chose
 /new               start a new conversation
 /help              show this
 /quit              leave (so does Ctrl-D)"""
@@ -82,6 +85,7 @@ class Conversation:
     thread: str | None = None
     task: str | None = None
     image: bytes | None = None
+    lesson: Phrase | None = None
 
     def take(self, line: str) -> bool:
         """Do what a line says; False to leave. Errors are one line and the conversation goes on."""
@@ -104,6 +108,7 @@ class Conversation:
         commands: dict[str, Callable[[str], None]] = {
             "/image": self.show,
             "/task": self.choose,
+            "/teach": self.teach,
             "/new": self.renew,
             "/help": lambda _: self.terminal.say(HELP),
         }
@@ -131,6 +136,14 @@ class Conversation:
         self.task = name
         self.terminal.note(f"every message goes to {name}, until /task auto")
 
+    def teach(self, _: str = "") -> None:
+        """Keep what was chosen last as a routing example. Raises BadInput when nothing was."""
+        if self.lesson is None:
+            raise BadInput("there is no choice to learn from", "use: conlora tasks teach TASK PHRASE")
+        phrase, self.lesson = self.lesson, None
+        self.agent.teach(phrase.route, phrase.text, has_image=phrase.has_image)
+        self.terminal.note(f"{phrase.text!r} goes to {phrase.route} from now on")
+
     def renew(self, _: str = "") -> None:
         """Forget the thread and the waiting picture."""
         self.thread = self.image = None
@@ -153,3 +166,11 @@ class Conversation:
                     self.thread, self.image = event.result.thread, None
                     if event.result.answer.strip() != streamed.strip():
                         self.terminal.say(printable(event.result.answer))
+                    self.offer(event.result)
+
+    def offer(self, result: TurnResult) -> None:
+        """Say what could be learned from a turn that carried out a choice, once."""
+        found = self.agent.lesson(result.thread, result.steps)
+        if found is not None and found != self.lesson:
+            self.terminal.note(f"type /teach to have {found.text!r} go to {found.route} from now on")
+        self.lesson = found

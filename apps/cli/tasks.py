@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from apps.cli.common import JsonOption, load_settings, terminal_of
+from apps.cli.teach import teach
 from apps.cli.train import train
 from apps.render import table
 from conlora_agent.core.errors import BadInput, ManifestError, WeightsError
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(help="List, make, add, remove and check tasks.")
 app.command("train")(train)
+app.command("teach")(teach)
 NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="Name of the task.")]
 
 

@@ -17,7 +17,7 @@ import gradio as gr
 from apps.demo import PICTURE
 from apps.preparation import Preparation
 from apps.web.desk import Desk, current_picture, desk_of
-from apps.web.events import sent, sent_list
+from apps.web.events import attempt, sent, sent_list
 from apps.web.figures import Figures
 from apps.web.markup import button, plain
 from apps.web.messages import Renderer
@@ -200,6 +200,17 @@ class Handlers:
     def unmark(self, desk: Desk) -> tuple[Desk, str]:
         """Forget the marked region."""
         return desk.unmarked(), tray(desk.unmarked(), self.figures)
+
+    def teach(self, thread: str) -> list[str]:
+        """Keep what was chosen in the last turn as a routing example."""
+        attempt(lambda: self._teach(thread))
+        return self.renderer.thread(thread)
+
+    def _teach(self, thread: str) -> None:
+        lesson = self.agent.lesson(thread, self.agent.threads.show(thread).turns[-1].steps)
+        if lesson is not None:
+            self.agent.teach(lesson.route, lesson.text, has_image=lesson.has_image)
+            gr.Info(f"“{lesson.text}” goes to {lesson.route} from now on.", title="Learned")
 
     # -- the rest -----------------------------------------------------------------------------------------------------
 

@@ -38,7 +38,8 @@ class Renderer:
             return []
         routes = self._agent.routes()
         shown = [self._turn(turn, number, routes) for number, turn in enumerate(turns[:-1])]
-        return [*shown, *(self._turn(turn, len(shown), routes, self._choices(thread)) for turn in turns[-1:])]
+        open_end = self._choices(thread) + (self._lesson(thread, turns[-1]) if turns else "")
+        return [*shown, *(self._turn(turn, len(shown), routes, open_end) for turn in turns[-1:])]
 
     def said(self, text: str, image: str | None, region: Box | None) -> str:
         """What the user sent."""
@@ -69,6 +70,14 @@ class Renderer:
         offered = [titles[name] for name in pending.get("choices", ()) if name in titles]
         buttons = "".join(button(plain(title), "say", class_="choice", text=title) for title in offered)
         return f'<div class="choices" role="group" aria-label="Choices">{buttons}</div>' if buttons else ""
+
+    def _lesson(self, thread: str, turn: TurnRecord) -> str:
+        """After a choice was carried out: a button that keeps its words as a routing example."""
+        lesson = self._agent.lesson(thread, turn.steps)
+        if lesson is None:
+            return ""
+        words = f"Always take {plain(lesson.route)} for “{plain(lesson.text)}”"
+        return f'<div class="choices">{button(words, "teach", class_="choice")}</div>'
 
 
 def chips(step: PlannedStep) -> str:

@@ -39,7 +39,7 @@ _SAVE = "(parcel) => conlora.save(parcel)"
 # Every event that a button of the page can send; Gradio takes the names from here.
 _BRIDGE = """conlora.start(trigger, upload);
 /* "say" "example" "again" "edit_message" "pictures" "look" "unmark" "open_thread" "rename_thread" "delete_thread"
-   "export_thread" "import_thread" "switch_task" "remove_task" "add_task" */"""
+   "export_thread" "import_thread" "switch_task" "remove_task" "add_task" "teach" */"""
 _DIALOGS = """<div id="status" class="unseen" role="status" aria-live="polite"></div>
 <dialog id="viewer" aria-label="Picture"><div class="stage"></div>
 <p>Drag to mark a region and ask about it, or use the arrow keys and Enter.</p>
@@ -175,6 +175,7 @@ class Page:
         self._turn(bridge.again(handlers.again, [self.message, *here], sent, **QUICK))
         self.box.stop(handlers.stop, None, None, **QUICK)
         bridge.edit_message(handlers.edit, [self.message, self.thread], [self.box, self.log], **QUICK)
+        bridge.teach(handlers.teach, self.thread, self.log, **NOTICE)
         for event, handler, how in (
             (bridge.pictures, handlers.uploaded, NOTICE),
             (bridge.look, handlers.look, EACH),

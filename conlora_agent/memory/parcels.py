@@ -66,6 +66,7 @@ class State(Model):
     summary: str = ""
     focus: Focus = Focus()
     pending: Pending | None = None
+    chosen: dict[str, str] = Field(default_factory=dict)
 
     def channels(self) -> dict[str, Any]:
         """The graph's channels."""

@@ -31,7 +31,7 @@ from conlora_agent.memory.pictures import refer
 from conlora_agent.memory.transcript import append_turn
 
 RECORD = "record"
-KEPT = ("window", "summary", "focus", "pending")
+KEPT = ("window", "summary", "focus", "pending", "chosen")
 
 
 class TurnSaver(BaseCheckpointSaver[int]):
