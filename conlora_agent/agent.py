@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from conlora_agent.core.errors import BadInput, TextError, UnknownName
-from conlora_agent.core.protocols import Backbone, Explains, Router
+from conlora_agent.core.protocols import Backbone, Explains, GenerateRequest, Generation, Router
 from conlora_agent.core.types import (
     CHAT,
     CLARIFY,
@@ -323,7 +323,7 @@ class Agent:
         routes = self.routes()
         with self._lock:
             if self._router is None:
-                self._router = _default_router(self.settings, routes)
+                self._router = _default_router(self.settings, routes, self.models)
             elif routes != self._fitted_for:
                 self._router.refit(routes)
             self._fitted_for = routes
@@ -392,11 +392,25 @@ def _default_tasks(settings: Settings, tools: ToolRegistry) -> TaskRegistry:
     return TaskRegistry(settings.home / TASKS, reserved=tools.names(), offline=settings.offline)
 
 
-def _default_router(settings: Settings, routes: Sequence[Route]) -> Router:
+def _default_router(settings: Settings, routes: Sequence[Route], models: Models) -> Router:
     if settings.router == "fixed":
         from router.fixed import FixedRouter
 
         return FixedRouter(next(route for route in routes if route.name == CHAT))
+
+    def ask(request: GenerateRequest) -> Generation:
+        return models.backbone().generate(request)
+
+    cache, threshold = settings.cache, settings.clarify_threshold
+    if settings.router == "llm":
+        from router.language import LanguageRouter
+
+        return LanguageRouter(routes, ask, model=models.name, cache_dir=cache, clarify_threshold=threshold)
     from router.embedding import EmbeddingRouter
 
-    return EmbeddingRouter(routes, cache_dir=settings.cache, clarify_threshold=settings.clarify_threshold)
+    embedding = EmbeddingRouter(routes, cache_dir=cache, clarify_threshold=threshold)
+    if settings.router == "cascade":
+        from router.cascade import CascadeRouter
+
+        return CascadeRouter(embedding, ask, model=models.name, cache_dir=cache, cost=settings.llm_cost)
+    return embedding

@@ -58,7 +58,11 @@ class Settings(BaseModel):
     """Bearer token for that server."""
     backbone_timeout_s: float = Field(default=120.0, gt=0.0)
     """How long the server may be silent."""
-    router: Literal["embedding", "fixed"] = "embedding"
+    router: Literal["embedding", "llm", "cascade", "fixed"] = "embedding"
+    """Who chooses the route: a classifier, the language model, the one and where it is not sure the other; or always
+    `chat`."""
+    llm_cost: float = Field(default=0.05, ge=0.0, le=1.0)
+    """What asking the language model costs the cascade, in wrong routes: 0.05 asks where it saves 5 in 100."""
     clarify_threshold: float | None = Field(default=None, ge=0.0, le=1.0)
     """Ask back below this confidence; None takes the threshold that the router fitted."""
     max_steps: int = Field(default=6, ge=1, le=64)

@@ -31,12 +31,20 @@ SeedsOption = Annotated[
 ]
 
 
-def router(ctx: typer.Context, data: FileOption = None, as_json: JsonOption = False, floor: FloorOption = None) -> None:
+def router(
+    ctx: typer.Context,
+    data: FileOption = None,
+    strategy: Annotated[
+        str | None, typer.Option("--strategy", metavar="NAME", help="embedding, llm or cascade; default: the setting.")
+    ] = None,
+    as_json: JsonOption = False,
+    floor: FloorOption = None,
+) -> None:
     """Measure which share of turns takes the right steps, how honest confidences are, and the time it takes."""
     from evals.router import evaluate_router, load_rows
 
     terminal = terminal_of(ctx)
-    settings = load_settings()
+    settings = load_settings(router=strategy)
     rows = load_rows(data or HELD_OUT / "router_heldout.jsonl")
     with terminal.agent(settings) as agent:
         report = evaluate_router(rows, ServedRouter(agent, agent.routes())).model_dump(mode="json")
