@@ -180,6 +180,12 @@ def test_what_it_does_not_do_is_said(served: Served, request_: dict[str, Any], s
     assert said in refused.json()["error"]["message"]
 
 
+def test_a_body_that_is_no_json_says_where(served: Served) -> None:
+    refused = served.http.post("/v1/responses", content='{"input": hi}', headers={"Content-Type": "application/json"})
+    assert refused.status_code == 400
+    assert refused.json()["error"]["message"] == "the body is no valid JSON, from character 10 on"
+
+
 @pytest.mark.parametrize("name", ["resp_x", "x", "resp_x_99999999999", "resp_nothing_0"])
 def test_ids_that_name_nothing(served: Served, name: str) -> None:
     assert served.http.get(f"/v1/responses/{name}").status_code == 404

@@ -43,8 +43,6 @@ class Served:
 @contextmanager
 def served(home: Path) -> Iterator[Served]:
     """The web chat on a scripted model and router, everything else real."""
-    import uvicorn
-
     go_on = threading.Event()
 
     def answer(request: GenerateRequest) -> str:
@@ -66,14 +64,23 @@ def served(home: Path) -> Iterator[Served]:
     tools = ToolRegistry([Weather(), Calculator()])
     agent = Agent(settings, backbone=FakeBackbone(answer), router=UnsureRouter(rules), tools=tools)
     page = Served(agent, Preparation(), go_on=go_on)
+    with serving_page(page):
+        yield page
+        go_on.set()
+
+
+@contextmanager
+def serving_page(page: Served) -> Iterator[None]:
+    """Serve the web chat of `page.agent`, and say in `page.url` where."""
+    import uvicorn
+
     with listen("127.0.0.1", 0) as listening:
-        server = uvicorn.Server(uvicorn.Config(web_app(agent, page.preparation), log_level="error", lifespan="on"))
+        server = uvicorn.Server(uvicorn.Config(web_app(page.agent, page.preparation), log_level="error", lifespan="on"))
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
         thread.start()
         wait_until(lambda: server.started)
         page.url = f"http://127.0.0.1:{listening.getsockname()[1]}/"
-        yield page
-        go_on.set()
+        yield
         server.should_exit = True
         thread.join(10)
 

@@ -125,6 +125,8 @@ async def _invalid(request: Request, error: Exception) -> JSONResponse:
     kind = request.headers.get("content-type", "")
     if request.method != "GET" and not kind.startswith("application/json"):
         return JSONResponse(_body(400, "the body is not JSON; send the header Content-Type: application/json"), 400)
+    if (first := error.errors()[0])["type"] == "json_invalid":
+        return JSONResponse(_body(400, f"the body is no valid JSON, from character {first['loc'][-1]} on"), 400)
     # Where one of several forms is allowed, the form that the request comes nearest to is told about.
     nearest = max(error.errors(), key=lambda one: len(one["loc"]))
     place = ".".join(str(part) for part in nearest["loc"] if part not in ("body", "str") and "[" not in str(part))

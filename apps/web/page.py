@@ -109,10 +109,8 @@ class Page:
                 placeholder="Search conversations", max_lines=1,
             )  # fmt: skip
             self.threads = gr.HTML(elem_id="threads", **PLAIN)
-            gr.HTML(
-                '<button type="button" class="choice" data-tool="import">Import a conversation …</button>',
-                padding=False,
-            )
+            import_ = '<button type="button" class="choice" data-tool="import">Import a conversation …</button>'
+            gr.HTML(import_, elem_id="import", **PLAIN)
 
     def _drawer(self, agent: Agent, manage: bool) -> None:
         settings = agent.settings
