@@ -9,7 +9,6 @@ the tool (router), calling it.
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -20,7 +19,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from conlora_agent.core.errors import ConloraError, DataError
 from conlora_agent.core.types import Focus, ValueReferent
-from evals.jsonl import numbered_lines
+from evals.jsonl import read_rows
 
 TODAY = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
 
@@ -65,17 +64,7 @@ class ArgumentsReport(BaseModel):
 
 def load_rows(path: Path) -> list[ArgumentsRow]:
     """Raises DataError naming file and line."""
-    rows: list[ArgumentsRow] = []
-    for number, line in numbered_lines(path, "give a JSONL file of messages with their arguments"):
-        try:
-            rows.append(ArgumentsRow.model_validate(json.loads(line)))
-        except ValidationError as error:
-            raise DataError(f"{path.name}, line {number}: {error.errors()[0]['msg']}", "correct that line") from error
-        except ValueError as error:
-            raise DataError(f"{path.name}, line {number} is not JSON ({error})", "correct that line") from error
-    if not rows:
-        raise DataError(f"{path} holds no rows", "write one message a line")
-    return rows
+    return read_rows(path, ArgumentsRow, 'write {"tool", "text", "args" or "missing", "used", "last"}')
 
 
 def evaluate_arguments(rows: Sequence[ArgumentsRow]) -> ArgumentsReport:

@@ -7,16 +7,14 @@ router.py; a row of one step must not be split. Not covered here: what the steps
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
-from conlora_agent.core.errors import DataError
 from conlora_agent.core.types import CLARIFY, RouteQuery
-from evals.jsonl import numbered_lines
+from evals.jsonl import read_rows
 from evals.router import RouterRow, RouterUnderTest
 
 SHAPE = 'write {"has_image", "turns": [{"text", "steps", "follow_up"}]}'
@@ -85,10 +83,7 @@ class PlanReport(BaseModel):
 
 def load_dialogues(path: Path) -> list[Dialogue]:
     """Dialogues of a JSONL file. Raises DataError naming the line."""
-    found = [_dialogue(path, *line) for line in numbered_lines(path, "give a JSONL file of dialogues")]
-    if not found:
-        raise DataError(f"{path} has no dialogues", SHAPE)
-    return found
+    return read_rows(path, Dialogue, SHAPE)
 
 
 def evaluate_dialogues(dialogues: Sequence[Dialogue], router: RouterUnderTest) -> DialogueReport:
@@ -148,14 +143,3 @@ def _routes(router: RouterUnderTest, query: RouteQuery) -> tuple[str, ...]:
 
 def _share(flags: Sequence[bool]) -> float | None:
     return sum(flags) / len(flags) if flags else None
-
-
-def _dialogue(path: Path, number: int, line: str) -> Dialogue:
-    try:
-        return Dialogue.model_validate(json.loads(line))
-    except ValidationError as error:
-        first = error.errors()[0]
-        field = ".".join(str(part) for part in first["loc"]) or "row"
-        raise DataError(f"{path.name}, line {number}: {field}: {first['msg']}", SHAPE) from error
-    except (ValueError, RecursionError) as error:
-        raise DataError(f"{path.name}, line {number} is not JSON ({error})", SHAPE) from error

@@ -8,16 +8,14 @@ requests (arguments.py).
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from conlora_agent.core.errors import DataError
-from evals.jsonl import numbered_lines
+from evals.jsonl import read_rows
 
 if TYPE_CHECKING:
     from conlora_agent.agent import Agent
@@ -69,19 +67,7 @@ class FunctionsReport(BaseModel):
 
 def load_functions(path: Path) -> list[FunctionRow]:
     """Raises DataError naming file and line."""
-    rows: list[FunctionRow] = []
-    for number, line in numbered_lines(path, "give a JSONL file of functions with their messages"):
-        try:
-            rows.append(FunctionRow.model_validate(json.loads(line)))
-        except ValidationError as error:
-            first = error.errors()[0]
-            where = ".".join(map(str, first["loc"])) or "the row"
-            raise DataError(f"{path.name}, line {number}: {where}: {first['msg']}", "correct that line") from error
-        except ValueError as error:
-            raise DataError(f"{path.name}, line {number} is not JSON ({error})", "correct that line") from error
-    if not rows:
-        raise DataError(f"{path} holds no rows", "write one function a line")
-    return rows
+    return read_rows(path, FunctionRow, 'write {"name", "description", "parameters", "messages"}')
 
 
 def evaluate_functions(rows: Sequence[FunctionRow], agent: Agent, limit: int | None = None) -> FunctionsReport:

@@ -1,16 +1,42 @@
-"""Lines of a JSONL file of labelled data. Not covered here: what a line may hold, which each evaluation says itself."""
+"""JSONL files of labelled data: one row a line, read into the row type that an evaluation says."""
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
+from typing import TypeVar
+
+from pydantic import BaseModel, ValidationError
 
 from conlora_agent.core.errors import DataError
 
+Row = TypeVar("Row", bound=BaseModel)
 
-def numbered_lines(path: Path, remedy: str) -> list[tuple[int, str]]:
-    """Lines that are not blank, with their numbers from 1. Raises DataError with `remedy` if `path` is not readable."""
+
+def read_rows(path: Path, kind: type[Row], shape: str) -> list[Row]:
+    """The rows of a file. `shape`: how to write one. Raises DataError naming file, line and key."""
+    return [row for _, row in located_rows(path, kind, shape)]
+
+
+def located_rows(path: Path, kind: type[Row], shape: str) -> list[tuple[str, Row]]:
+    """The same, each row with its file and line, for further checks."""
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        # Not splitlines, which also cuts at separators inside a text.
+        lines = path.read_text(encoding="utf-8-sig").split("\n")
     except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"cannot read {path} ({error})", remedy) from error
-    return [(number, line) for number, line in enumerate(lines, start=1) if line.strip()]
+        raise DataError(f"cannot read {path} ({error})", shape) from error
+    numbered = [(f"{path.name}, line {number}", line) for number, line in enumerate(lines, start=1) if line.strip()]
+    if not numbered:
+        raise DataError(f"{path} has no rows", shape)
+    return [(where, _row(line, where, kind, shape)) for where, line in numbered]
+
+
+def _row(line: str, where: str, kind: type[Row], shape: str) -> Row:
+    try:
+        return kind.model_validate(json.loads(line))
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(map(str, first["loc"])) or "row"
+        raise DataError(f"{where}: {key}: {first['msg'].lower()}", shape) from error
+    except (ValueError, RecursionError) as error:
+        raise DataError(f"{where} is not JSON ({error})", shape) from error

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from conlora_agent.core.errors import DataError, UnknownName
 from conlora_agent.core.types import Box
-from evals.jsonl import numbered_lines
+from evals.jsonl import located_rows
 
 LABELS = "labels.jsonl"
 
@@ -86,26 +85,10 @@ def load_labels(task: str, data: Path) -> list[Row]:
     """Rows of `data`/labels.jsonl. Raises UnknownName for the task, DataError naming file and line."""
     if task not in ROWS:
         raise UnknownName.among("evaluation", task, ROWS)
-    path = data / LABELS
-    rows = [_row(task, data, *line) for line in numbered_lines(path, f"give a folder of pictures with a {LABELS}")]
-    if not rows:
-        raise DataError(f"{path} has no rows", "write one JSON object a line")
+    rows: list[Row] = []
+    for where, row in located_rows(data / LABELS, ROWS[task], f"write a {LABELS} as in evals/data/{task}"):
+        picture = (data / row.image).resolve()
+        if not picture.is_relative_to(data.resolve()) or not picture.is_file():
+            raise DataError(f"{where}: there is no picture {row.image!r} in {data}", "correct the name or add it")
+        rows.append(row)
     return rows
-
-
-def _row(task: str, data: Path, number: int, line: str) -> Row:
-    where = f"{data / LABELS}, line {number}"
-    try:
-        content = json.loads(line)
-    except (ValueError, RecursionError) as error:
-        raise DataError(f"{where} is not JSON ({error})", "write one JSON object a line") from error
-    try:
-        row = ROWS[task].model_validate(content)
-    except ValidationError as error:
-        first = error.errors()[0]
-        key = ".".join(map(str, first["loc"])) or "row"
-        raise DataError(f"{where}: {key}: {first['msg']}", f"correct it; rows are as in evals/data/{task}") from error
-    picture = (data / row.image).resolve()
-    if not picture.is_relative_to(data.resolve()) or not picture.is_file():
-        raise DataError(f"{where}: there is no picture {row.image!r} in {data}", "correct the name or add the picture")
-    return row

@@ -7,17 +7,14 @@ what the task then answers.
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
-from conlora_agent.core.errors import DataError
 from conlora_agent.core.types import Example, Route, RouteQuery
-from evals.jsonl import numbered_lines
+from evals.jsonl import read_rows
 from evals.router import RouterRow, RouterUnderTest
 
 SHAPE = 'write {"task", "title", "description", "examples", "heldout"}'
@@ -79,10 +76,7 @@ class NewTasksReport(BaseModel):
 
 def load_new_tasks(path: Path) -> list[NewTask]:
     """Tasks of a JSONL file. Raises DataError naming the line."""
-    tasks = [_task(f"{path.name}, line {number}", line) for number, line in numbered_lines(path, "give a JSONL file")]
-    if not tasks:
-        raise DataError(f"{path} has no rows", SHAPE)
-    return tasks
+    return read_rows(path, NewTask, SHAPE)
 
 
 def evaluate_new_tasks(
@@ -133,14 +127,3 @@ def _steps(router: RouterUnderTest, query: RouteQuery) -> tuple[str, ...]:
 
 def _query(row: RouterRow) -> RouteQuery:
     return RouteQuery(text=row.text, has_image=row.has_image, previous=row.previous)
-
-
-def _task(where: str, line: str) -> NewTask:
-    try:
-        content: Any = json.loads(line)
-        return NewTask.model_validate(content)
-    except ValidationError as error:
-        first = error.errors()[0]
-        raise DataError(f"{where}: {'.'.join(map(str, first['loc']))}: {first['msg'].lower()}", SHAPE) from error
-    except ValueError as error:
-        raise DataError(f"{where} is not JSON ({error})", SHAPE) from error

@@ -6,19 +6,20 @@ The router is called exactly as a turn calls it. Not covered here: whether the s
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from conlora_agent.core.errors import DataError
 from conlora_agent.core.types import CLARIFY, Plan, Route, RouteQuery
-from evals.jsonl import numbered_lines
+from evals.jsonl import read_rows
 from evals.scores import ClassScore, Latency, auroc, calibration_error, class_scores, macro_f1
+
+SHAPE = 'write {"text", "has_image", "previous", "steps"}'
 
 
 class RouterUnderTest(Protocol):
@@ -84,16 +85,13 @@ class RouterReport(BaseModel):
 
 def load_rows(path: Path) -> list[RouterRow]:
     """Rows of a JSONL file. Raises DataError naming the line."""
-    rows = [_row(path, *line) for line in numbered_lines(path, "give a JSONL file")]
-    if not rows:
-        raise DataError(f"{path} has no rows", 'write one {"text", "has_image", "previous", "steps"} a line')
-    return rows
+    return read_rows(path, RouterRow, SHAPE)
 
 
 def evaluate_router(rows: Sequence[RouterRow], router: RouterUnderTest) -> RouterReport:
     """Plan every row and compare. The first plan, which may fit the router, is not timed."""
     if not rows:
-        raise DataError("no rows to evaluate", 'give at least one {"text", "has_image", "previous", "steps"} row')
+        raise DataError("no rows to evaluate", SHAPE)
     router.plan(_query(rows[0]))
     known = {route.name: route for route in router.routes}
     plans, times = [], []
@@ -148,15 +146,3 @@ def _miss(row: RouterRow, got: tuple[str, ...], confidence: float) -> Miss:
         got=got,
         confidence=float(confidence),
     )
-
-
-def _row(path: Path, number: int, line: str) -> RouterRow:
-    shape = 'write {"text", "has_image", "previous", "steps"}'
-    try:
-        return RouterRow.model_validate(json.loads(line))
-    except ValidationError as error:
-        first = error.errors()[0]
-        field = ".".join(str(part) for part in first["loc"])
-        raise DataError(f"{path.name}, line {number}: {field}: {first['msg']}", shape) from error
-    except ValueError as error:
-        raise DataError(f"{path.name}, line {number} is not JSON ({error})", shape) from error

@@ -56,7 +56,7 @@ def test_plans_are_lists_of_steps_and_single_requests_stay_whole() -> None:
 
 @pytest.mark.parametrize(
     ("content", "message"),
-    [("", "no dialogues"), ("{", "line 1 is not JSON"), ('{"turns": []}', "line 1: turns"), ("[1]", "line 1: row")],
+    [("", "has no rows"), ("{", "line 1 is not JSON"), ('{"turns": []}', "line 1: turns"), ("[1]", "line 1: row")],
 )
 def test_broken_dialogues_are_named(tmp_path: Path, content: str, message: str) -> None:
     path = tmp_path / "rows.jsonl"
