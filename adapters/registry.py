@@ -120,15 +120,14 @@ class TaskRegistry:
             return self._add(folder.resolve())
 
     def _add(self, folder: Path) -> Task:
-        name = load_task(folder).name
+        task = load_task(folder)
+        name = task.name
         self._refuse_taken(name)
+        _check_own_stacks(task)  # here an error still names the folder that the user knows
         with self._staging() as staged:
             work = Path(staged) / name
             copy_task(folder, work)
-            task = load_task(work)
-            for backbone, source in task.manifest.backbones.items():
-                if source.weights:
-                    task.weights(backbone)
+            _check_own_stacks(load_task(work))
             try:
                 os.replace(work, self.user_dir / name)
             except OSError as error:
@@ -217,6 +216,13 @@ class TaskRegistry:
             log.warning("task left out: %s", error)
             return error
         return task
+
+
+def _check_own_stacks(task: Task) -> None:
+    """Raises WeightsError for a stack in the task's folder that is none, or is missing."""
+    for backbone, source in task.manifest.backbones.items():
+        if source.weights:
+            task.weights(backbone)
 
 
 def _task_folders(parent: Path, *, with_manifest: bool = False) -> list[Path]:

@@ -11,6 +11,7 @@ from pathlib import Path
 from adapters.archive import unpack
 from adapters.hub import fetch_task
 from adapters.manifest import check_hub_id
+from conlora_agent.core.errors import ManifestError
 
 AT = re.compile(r"(?P<id>[^@]+)(?:@(?P<revision>[^@]+))?")
 
@@ -25,7 +26,9 @@ def task_folder(
     there wins. Raises ManifestError for what cannot be had or is refused.
     """
     path = Path(source)
-    if path.is_dir() or not (path.is_file() or _is_hub_id(source)):
+    if not (path.is_dir() or path.is_file() or _is_hub_id(source)):
+        raise ManifestError(f"there is no folder or file {source!r}", "give a task folder, a ZIP of one, or owner/name")
+    if path.is_dir():
         yield path
         return
     with tempfile.TemporaryDirectory(prefix="conlora-") as staged:
