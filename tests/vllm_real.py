@@ -1,0 +1,159 @@
+"""The remote backbone against a real vLLM on the CPU, with a tiny LLaVA: `make test-vllm`, not part of `make test`.
+
+`CONLORA_TEST_VLLM` names vLLM's virtual environment. Greedy answers must be those of the same model and stack in this
+process, text and pictures; stacks are loaded at run time, one of them with LoRAs in the vision tower, asked for side by
+side, and taken away.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import numpy as np
+import pytest
+import torch
+import transformers as T
+from peft import LoraConfig, get_peft_model
+from PIL import Image
+
+from conlora_agent.backbone.load import load_hub
+from conlora_agent.backbone.remote import RemoteBackbone
+from conlora_agent.core.errors import WeightsError
+from conlora_agent.core.protocols import GenerateRequest
+from conlora_agent.core.types import Message
+from conlora_agent.settings import Settings
+from tests.tiny_families import TEMPLATE, tokenizer
+
+VLLM = os.environ.get("CONLORA_TEST_VLLM", "")
+READY_S = 900
+WORDS = r"model\.language_model\.layers\.\d+\.self_attn\.[qv]_proj"
+VISION = r"model\.vision_tower\.encoder\.layers\.1\.self_attn\.[qv]_proj"
+ALL = rf"({WORDS})|({VISION})|model\.multi_modal_projector\.linear_[12]"
+pytestmark = pytest.mark.skipif(not VLLM, reason="run: make test-vllm")
+
+
+def save_model(folder: Path) -> Path:
+    """A tiny LLaVA as vLLM takes it: heads of 64, a whole processor."""
+    torch.manual_seed(0)
+    tok = tokenizer(image="<image>")
+    ids = {"vocab_size": len(tok), "eos_token_id": tok.eos_token_id, "pad_token_id": tok.pad_token_id}
+    text = T.LlamaConfig(
+        hidden_size=128, intermediate_size=256, num_hidden_layers=2, num_attention_heads=2, num_key_value_heads=2,
+        max_position_embeddings=512, bos_token_id=None, **ids,
+    )  # fmt: skip
+    vision = T.CLIPVisionConfig(
+        hidden_size=128, intermediate_size=256, num_hidden_layers=3, num_attention_heads=2, image_size=28, patch_size=14
+    )
+    config = T.LlavaConfig(
+        text_config=text.to_dict(), vision_config=vision.to_dict(), vision_feature_layer=-2,
+        image_token_id=tok.convert_tokens_to_ids("<image>"), vision_feature_select_strategy="default",
+    )  # fmt: skip
+    images = T.CLIPImageProcessorPil(size={"shortest_edge": 28}, crop_size={"height": 28, "width": 28})
+    processor = T.LlavaProcessor(
+        image_processor=images, tokenizer=tok, patch_size=14, vision_feature_select_strategy="default",
+        num_additional_image_tokens=1, chat_template=TEMPLATE.replace("IMAGE", "<image>"),
+    )  # fmt: skip
+    T.LlavaForConditionalGeneration(config).save_pretrained(folder)
+    processor.save_pretrained(folder)
+    return folder
+
+
+def save_stack(model: Path, folder: Path, seed: int, where: str = WORDS) -> Path:
+    base: Any = T.AutoModelForImageTextToText.from_pretrained(model)
+    torch.manual_seed(seed)
+    config = LoraConfig(r=8, lora_alpha=64, target_modules=where, init_lora_weights=False)
+    get_peft_model(base, config).save_pretrained(folder)
+    return folder
+
+
+@contextmanager
+def vllm(model: Path, log: Path, **environ: str) -> Iterator[str]:
+    """A running vLLM; the address up to /v1."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    words = (
+        "--enable-lora --enable-tower-connector-lora --max-loras 2 --max-lora-rank 8 --max-model-len 256 "
+        "--dtype float32 --enforce-eager"
+    )
+    command = [f"{VLLM}/bin/vllm", "serve", str(model), "--host", "127.0.0.1", "--port", str(port), *words.split()]
+    told = {"VLLM_CPU_KVCACHE_SPACE": "1", "HF_HUB_OFFLINE": "1", "VLLM_NO_USAGE_STATS": "1", "PYTHONPATH": ""}
+    with log.open("w") as out:
+        child = subprocess.Popen(command, stdout=out, stderr=out, env={**os.environ, **told, **environ})
+    try:
+        for _ in range(READY_S):
+            assert child.poll() is None, log.read_text()[-3000:]
+            try:
+                if httpx.get(f"http://127.0.0.1:{port}/health").status_code == 200:
+                    break
+            except httpx.TransportError:
+                time.sleep(1)
+        yield f"http://127.0.0.1:{port}/v1"
+    finally:
+        child.terminate()
+        child.wait()
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return save_model(tmp_path_factory.mktemp("model") / "tiny-llava")
+
+
+@pytest.fixture(scope="module")
+def served(model: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    log = tmp_path_factory.mktemp("log") / "vllm.log"
+    with vllm(model, log, VLLM_ALLOW_RUNTIME_LORA_UPDATING="1") as address:
+        yield address
+
+
+def asks(stack: str | None) -> list[GenerateRequest]:
+    history = (Message(role="user", content="hello"), Message(role="assistant", content="good day"))
+    picture = Image.fromarray(np.random.default_rng(0).integers(0, 255, (28, 28, 3), dtype=np.uint8))
+    return [
+        GenerateRequest("Is the door damaged?", history, stack=stack, max_new_tokens=8),
+        GenerateRequest("Is the door damaged?", picture=picture, stack=stack, max_new_tokens=8),
+    ]
+
+
+def test_text_pictures_and_stacks_answer_as_in_this_process(served: str, model: Path, tmp_path: Path) -> None:
+    remote, local = RemoteBackbone(served), load_hub(str(model), Settings.load(precision="fp32"))
+    assert remote.name == local.name == "tiny_llava"
+    assert remote.stacks() == ()
+    for seed, (name, where) in enumerate((("a", WORDS), ("b", ALL))):
+        folder = save_stack(model, tmp_path / name, seed, where)
+        remote.attach(name, folder)
+        local.attach(name, folder)
+    assert remote.stacks() == ("a", "b")
+    for name in ("a", None, "b", "a"):
+        for request in asks(name):
+            ours, theirs = local.generate(request), remote.generate(request)
+            assert theirs.text == ours.text
+            assert theirs.confidence == pytest.approx(ours.confidence, rel=0.02)
+    assert len({remote.generate(asks(name)[0]).text for name in ("a", "b", None)}) == 3
+    with ThreadPoolExecutor(3) as clients:
+        together = list(clients.map(lambda name: remote.generate(asks(name)[0]).text, ("a", "b", None)))
+    assert together == [remote.generate(asks(name)[0]).text for name in ("a", "b", None)]
+    remote.detach("a")
+    assert "a" not in RemoteBackbone(served).stacks()
+
+
+def test_a_stack_that_does_not_fit_is_refused(served: str, tmp_path: Path) -> None:
+    with pytest.raises(WeightsError, match="refused the stack 'nothing'"):
+        RemoteBackbone(served).attach("nothing", tmp_path / "nothing")
+
+
+def test_without_the_endpoint_the_task_runs_on_its_prompt_alone(model: Path, tmp_path: Path) -> None:
+    with vllm(model, tmp_path / "log", VLLM_ALLOW_RUNTIME_LORA_UPDATING="") as address:
+        remote = RemoteBackbone(address)
+        remote.attach("a", save_stack(model, tmp_path / "a", 1))
+        assert remote.stacks() == ()
+        assert remote.generate(asks(None)[0]).text
