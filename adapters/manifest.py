@@ -105,8 +105,8 @@ class Training(_Table):
     """How many of the uppermost vision layers; by default what suits the backbone's family."""
     modules: tuple[Pattern, ...] | None = Field(default=None, min_length=1, strict=False)
     """Regular expressions of full module names, in place of the family's own."""
-    rank: int = Field(default=16, ge=1, le=512)
-    """Of the language model's LoRAs; vision and mid layer have half of it."""
+    rank: int | None = Field(default=None, ge=1, le=512)
+    """Of the language model's LoRAs; vision and mid layer have half of it. By default what suits the family."""
     alpha: int | None = Field(default=None, ge=1)
     """Scale of the LoRAs; by default twice the rank."""
     dropout: float = Field(default=0.0, ge=0.0, lt=1.0)
@@ -114,7 +114,8 @@ class Training(_Table):
     """A task whose stack the training begins with; ranks and modules are then those of that stack."""
     spelled: bool = False
     """Answers are learned one character a token: for tasks that read what is written."""
-    rate: float = Field(default=8e-4, gt=0.0, le=1.0)
+    rate: float | None = Field(default=None, gt=0.0, le=1.0)
+    """Learning rate; by default what suits the family."""
     epochs: int = Field(default=20, ge=1)
     """How often every row is seen, unless training stops early."""
     batch: int = Field(default=16, ge=1)

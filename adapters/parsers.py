@@ -82,7 +82,7 @@ def parse_boxes(text: str, pieces: Sequence[Piece], *, label: str, box_range: in
     """
     if text.lower() in ABSENT:
         return Parsed(text, status="abstained")
-    start = _offset(text, pieces)
+    start = offset_of(text, pieces)
     # Blanks of the same length, so that places in the text stay places in the tokens.
     text = NAMED.sub(lambda name: " " * len(name[0]), text)
     regions: dict[Box, Region] = {}
@@ -90,7 +90,9 @@ def parse_boxes(text: str, pieces: Sequence[Piece], *, label: str, box_range: in
         box = _box([int(n[0]) for n in numbers], box_range) if len(numbers) == 4 else None
         if box is None or len(regions) == MAX_BOXES:
             return Parsed(text, status="failed")
-        score = None if start is None else _score(pieces, [(start + n.start(), start + n.end()) for n in numbers])
+        score = (
+            None if start is None else geometric_mean(pieces, [(start + n.start(), start + n.end()) for n in numbers])
+        )
         regions.setdefault(box, Region(label=label, box=box, score=score))
     return Parsed(text, tuple(regions.values()), "ok" if regions else "failed")
 
@@ -128,13 +130,13 @@ def _span(low: int, high: int, steps: int) -> tuple[float, float]:
     return max(0.0, (low - half) / steps), min(1.0, (high + half) / steps)
 
 
-def _offset(text: str, pieces: Sequence[Piece]) -> int | None:
+def offset_of(text: str, pieces: Sequence[Piece]) -> int | None:
     """Where `text` begins in the concatenated pieces, None when they do not spell it."""
     whole = "".join(piece.text for piece in pieces)
     return len(whole) - len(whole.lstrip()) if pieces and whole.strip() == text else None
 
 
-def _score(pieces: Sequence[Piece], spans: Sequence[tuple[int, int]]) -> float:
+def geometric_mean(pieces: Sequence[Piece], spans: Sequence[tuple[int, int]]) -> float:
     """Geometric mean of the probabilities of the tokens that touch one of the character spans."""
     logs, at = [], 0
     for piece in pieces:

@@ -37,10 +37,10 @@ picture = "{{request}}"
 # request = "..."
 # picture = "probe.png"
 
-# How `conlora tasks train` makes a stack; these are the defaults.
+# How `conlora tasks train` makes a stack; these are the defaults, on nano where they depend on the backbone.
 # [training]
 # parts = ["vision", "mid", "language"]
-# vision_layers = 2          # the uppermost ones; by default what suits the backbone
+# vision_layers = 2          # the uppermost ones
 # rank = 16
 # rate = 0.0008
 # epochs = 20                # at most: training stops when the held-out rows no longer improve

@@ -42,8 +42,12 @@ class Models:
 
     @property
     def name(self) -> str:
-        """The backbone's name, or what the settings call it while it is not loaded."""
-        return self._settings.backbone if self._backbone is None else self._backbone.name
+        """What manifests call the backbone; known before it is loaded, but for a server of which no model is named."""
+        from conlora_agent.backbone import backbone_name
+
+        if self._backbone is not None:
+            return self._backbone.name
+        return backbone_name(self._settings.backbone) or self._settings.backbone
 
     def backbone(self) -> Backbone:
         """The backbone, loaded now if it is not yet. Raises BackboneError."""

@@ -52,9 +52,11 @@ def perceive(run: StepRun) -> Outcome:
     view = look(run, whole=output == "boxes" and not run.used)
     phrase = referring_phrase(run.planned.request)
     limit = task.manifest.max_new_tokens
+    about = about_what(output, run.planned.request)
     generation = backbone.generate(
         GenerateRequest(
-            instruction=task.prompt(about_what(output, run.planned.request), region=view.region is not None),
+            instruction=task.prompt(about, region=view.region is not None),
+            locate=about if output == "boxes" else None,
             history=run.history,
             picture=view.picture,
             picture_key=view.key,

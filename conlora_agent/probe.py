@@ -35,9 +35,11 @@ def probe(task: Task, backbone: Backbone, stack: str | None) -> Answer:
     from adapters.parsers import parse_output
 
     output, request = task.manifest.output, task.probe_request
+    about = about_what(output, request)
     generation = backbone.generate(
         GenerateRequest(
-            instruction=task.prompt(about_what(output, request)),
+            instruction=task.prompt(about),
+            locate=about if output == "boxes" else None,
             history=history((), "", 0),
             picture=probe_picture(task) if task.manifest.needs_image else None,
             stack=stack,

@@ -37,6 +37,7 @@ def _split(value: Any) -> Any:
 
 
 S = TypeVar("S", bound="Settings")
+Precision = Literal["auto", "fp32", "bf16", "8bit", "4bit"]
 Folder = Annotated[Path, AfterValidator(_absolute)]
 Url = Annotated[str, Field(pattern=r"^https?://[^\s/]+(/\S*)?$")]
 Words = Annotated[tuple[str, ...], BeforeValidator(_split)]
@@ -56,6 +57,8 @@ class Settings(BaseModel):
     """`nano`, a folder or hub id of an image-text-to-text model, or the address of an OpenAI-compatible server."""
     backbone_key: str | None = None
     """Bearer token for that server."""
+    precision: Precision = "auto"
+    """Numbers that a model in this process computes in; 8bit and 4bit are for the language model, to save memory."""
     backbone_timeout_s: float = Field(default=120.0, gt=0.0)
     """How long the server may be silent."""
     router: Literal["embedding", "llm", "cascade", "fixed"] = "embedding"
@@ -98,6 +101,12 @@ class Settings(BaseModel):
     """Where threads are kept: "postgresql://user:password@host/name"; None for a SQLite file in `home`."""
     keep_days: int | None = Field(default=None, ge=1)
     """Days after which a thread that nobody used is deleted; None keeps them all."""
+    stacks_mib: int = Field(default=512, ge=0)
+    """Memory for stacks; those used least recently leave it and are read from disk when next used."""
+    pictures_mib: int = Field(default=256, ge=0)
+    """Memory for what was seen of pictures."""
+    prefixes_mib: int = Field(default=512, ge=0)
+    """Memory for conversations read so far."""
     threads: int | None = Field(default=None, ge=1)
     """CPU threads of the backbone; None leaves the choice to torch."""
     api_keys: Words = ()

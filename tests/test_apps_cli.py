@@ -230,8 +230,8 @@ def test_a_task_is_packed_and_checked_before_it_is_added(tmp_path: Path) -> None
     assert (checked["name"], checked["ok"], checked["adapter"]) == ("species", True, None)
     assert "shares 1 example with 'ocr', such as 'read the sign'" in checked["warnings"]
     assert "1 example is nearer to 'ocr', such as 'Read the sign'" in checked["warnings"]
-    assert "species: ok, prompt only on nano" in conlora("tasks", "check", folder).out
-    assert conlora("tasks", "add", folder).out.strip() == "added species (prompt only on nano)"
+    assert "species: ok, prompt only on fake" in conlora("tasks", "check", folder).out
+    assert conlora("tasks", "add", folder).out.strip() == "added species (prompt only on fake)"
     packed = conlora("tasks", "export", "species", "--to", tmp_path / "species.zip", "--json")
     assert packed.json == {"task": "species", "file": str(tmp_path / "species.zip")}
     conlora("tasks", "remove", "species", "--yes")

@@ -58,7 +58,8 @@ def test_new_train_add_and_ask(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     assert report["validation_loss"] < report["curve"][0]["validation_loss"]
     assert re.search(r"step 4: loss [\d.]+, held-out loss [\d.]+", ended.err)
     Path("colours/examples.jsonl").write_text("".join(f'{{"text": "which colour is {i}?"}}\n' for i in range(8)))
-    assert conlora("tasks", "add", "colours", "--json").json["adapter"] == Path(report["folder"]).name
+    added = conlora("tasks", "add", "colours", "--json", open_agent=tiny_agent).json
+    assert added["adapter"] == Path(report["folder"]).name
     turn = conlora(
         "ask", "which colour is it?", "--image", "0.png", "--task", "colours", "--json", open_agent=tiny_agent
     )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,13 +15,13 @@ from transformers import DynamicCache
 
 from conlora_agent.backbone import load_backbone
 from conlora_agent.backbone.families import family_of
-from conlora_agent.backbone.hub import HubProfile, hub_profile
+from conlora_agent.backbone.hub import HubProfile, Passage, hub_profile
 from conlora_agent.backbone.local import LocalBackbone
 from conlora_agent.core.errors import BackboneError, UnknownName
 from conlora_agent.core.protocols import GenerateRequest
 from conlora_agent.core.types import Message
 from conlora_agent.settings import Settings
-from tests.tiny_families import MAKERS, tiny
+from tests.tiny_families import MAKERS, save_tiny, tiny
 
 HISTORY = (
     Message(role="system", content="Be brief."),
@@ -99,40 +101,35 @@ def test_switches_mixes_and_reuses(kind: str, tmp_path: Path) -> None:
     assert_same([backbone.generate(ask(None))], cold[3:])
 
 
-@pytest.mark.parametrize("kind", MAKERS)
-def test_trains_all_three_parts_until_the_loss_falls(kind: str, tmp_path: Path) -> None:
-    from peft import LoraConfig, get_peft_model
+def passages(made: HubProfile, answers: Sequence[str]) -> list[Passage]:
+    """Rows about different pictures, in one batch: the shorter ones are filled up."""
+    rows = []
+    for seed, answer in enumerate(answers):
+        pixels = made.pixels(picture(seed))
+        seen, told = made.see(pixels), made.chat.answer(answer)
+        rows.append(Passage([*made.invocation("Is the door damaged?", pixels, seen), *told], pixels, seen, len(told)))
+    return rows
 
+
+@pytest.mark.parametrize("kind", MAKERS)
+def test_rows_of_unequal_length_are_read_as_each_alone(kind: str) -> None:
     made = profile(kind)
-    made.model.requires_grad_(False)
-    places = made.places
-    config = LoraConfig(r=4, lora_alpha=16, target_modules=places.pattern)
-    peft = get_peft_model(made.model, config)
-    learned = {name: weight for name, weight in peft.named_parameters() if weight.requires_grad}
-    optimizer = torch.optim.AdamW(learned.values(), lr=1e-2)
-    answer = [*made._encode("Yes, there is a dent"), made.tokenizer.eos_token_id]
-    pixels = made.pixels(picture())
-    losses = []
-    for _ in range(8):
-        seen = made.see(pixels)
-        ids = made.invocation("Is the door damaged?", pixels, seen)
-        hidden, _ = made.run(ids + answer[:-1], pixels, seen, DynamicCache())
-        loss = torch.nn.functional.cross_entropy(made.logits(hidden[0, -len(answer) :]), torch.tensor(answer))
-        loss.backward()
-        optimizer.step()
-        losses.append(float(loss.detach()))
-        used = {name for name, weight in learned.items() if weight.grad is not None and weight.grad.abs().sum() > 0}
-        optimizer.zero_grad()
-    assert losses[-1] < losses[0] - 0.2
-    assert used == set(learned), "a LoRA is dropped in silence"
-    peft.save_pretrained(tmp_path)
-    backbone = LocalBackbone(kind, "tiny", profile(kind))
-    backbone.attach("learned", tmp_path)
-    request = GenerateRequest("Is the door damaged?", (), picture(), None, "learned", max_new_tokens=3)
-    plain = GenerateRequest("Is the door damaged?", (), picture(), None, None, max_new_tokens=3)
-    assert [p.probability for p in backbone.generate(request).pieces] != [
-        p.probability for p in backbone.generate(plain).pieces
-    ]
+    with torch.inference_mode():
+        rows = passages(made, ("Yes", "Yes, there is a dent on the left side."))
+        both = made.run(rows, DynamicCache())[0]
+        for row, passage in enumerate(rows):
+            alone = made.run([passage], DynamicCache())[0][0]
+            torch.testing.assert_close(both[row, : len(passage.ids)], alone, rtol=1e-3, atol=1e-4)
+
+
+def test_an_answer_is_learned_without_being_seen() -> None:
+    """PaliGemma reads in both directions, but not what it is to say."""
+    made = profile("paligemma")
+    with torch.inference_mode():
+        (yes,), (no,) = passages(made, ["Yes, a dent"]), passages(made, ["No, no dent"])
+        asked = len(yes.ids) - yes.answer
+        one, other = (made.run([row], DynamicCache())[0][0, asked - 1] for row in (yes, no))
+    torch.testing.assert_close(one, other)
 
 
 def count(module: torch.nn.Module) -> list[int]:
@@ -159,14 +156,19 @@ def test_special_tokens_written_by_a_user_stay_text() -> None:
 
 
 def test_loads_a_folder_by_name_and_serves_a_stack_trained_for_it(tmp_path: Path) -> None:
-    model, parts = tiny("llava")
-    folder = tmp_path / "Tiny-LLaVA.v1"
-    for part in (model, parts.tokenizer, parts.image_processor):
-        part.save_pretrained(folder)
-    backbone = load_backbone(str(folder), Settings.load({}))
+    folder = save_tiny("llava", tmp_path / "Tiny-LLaVA.v1")
+    # Older models keep their template beside the processor, where tokenizers do not look.
+    template = (folder / "chat_template.jinja").read_text()
+    (folder / "chat_template.jinja").unlink()
+    with pytest.raises(BackboneError, match="has no chat template"):
+        load_backbone(str(folder), Settings.load({}))
+    (folder / "chat_template.json").write_text(json.dumps({"chat_template": template}))
+    backbone: Any = load_backbone(str(folder), Settings.load({}, stacks_mib=0))
     assert backbone.name == "tiny_llava_v1"
     assert len(backbone.revision) == 12
-    backbone.attach("a", stack("llava", tmp_path / "a", 1))
+    for seed, name in enumerate("ba"):
+        backbone.attach(name, stack("llava", tmp_path / name, seed))
+    assert (backbone.stacks(), backbone.loras.resident()) == (("b", "a"), ("a",))
     made = LocalBackbone("llava", "tiny", profile("llava"))
     made.attach("a", tmp_path / "a")
     assert_same([backbone.generate(ask("a"))], [made.generate(ask("a"))])
@@ -180,6 +182,14 @@ def test_what_does_not_load_is_named(tmp_path: Path) -> None:
         load_backbone(str(tmp_path), Settings.load({}))
     with pytest.raises(BackboneError, match="nobody/nothing"):
         load_backbone("nobody/nothing", Settings.load({}, offline=True))
+
+
+def test_a_family_that_writes_pixels_knows_how_large_it_sees_the_picture() -> None:
+    made = profile("qwen2_5_vl")
+    columns, rows = made.pixels(picture()).size
+    assert (columns % 28, rows % 28) == (0, 0)
+    assert columns * rows <= 28 * 28 * 8
+    assert profile("internvl").pixels(picture()).size == (64, 48)
 
 
 def test_a_family_that_is_not_known_is_refused() -> None:

@@ -5,12 +5,15 @@ from __future__ import annotations
 import base64
 import io
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from PIL import Image
 from pytest_httpserver import HTTPServer
+from serving import serving
+from turns import make_agent
 from werkzeug import Request, Response
 
 from conlora_agent.backbone import load_backbone
@@ -19,6 +22,7 @@ from conlora_agent.core.errors import BackboneError, UnknownName, WeightsError
 from conlora_agent.core.protocols import Function, GenerateRequest
 from conlora_agent.core.types import Message, Usage
 from conlora_agent.settings import Settings
+from conlora_agent.testing import FakeBackbone
 
 BASE = "HuggingFaceTB/SmolVLM-256M"
 
@@ -31,6 +35,7 @@ class Served:
         self.logprobs = True
         self.calls: str | None = None
         """The arguments of the call that is made where tools are given; None refuses tools."""
+        self.words = (("A", -0.1), (" dent", -0.2))
         http.expect_request("/v1/models").respond_with_json({"data": [{"id": name} for name in listed]})
         http.expect_request("/v1/chat/completions", method="POST").respond_with_handler(self.chat)
         if loads:
@@ -62,7 +67,7 @@ class Served:
             pieces = [first, *({"index": 0, "function": {"arguments": part}} for part in self.calls.split("|"))]
             events = [{"choices": [{"delta": {"tool_calls": [piece]}}]} for piece in pieces]
             return Response("".join(f"data: {json.dumps(event)}\n\n" for event in events) + "data: [DONE]\n\n")
-        for word, probability in (("A", -0.1), (" dent", -0.2)):
+        for word, probability in self.words:
             scores = {"content": [{"token": word, "logprob": probability}]} if self.logprobs else None
             events.append({"choices": [{"delta": {"content": word}, "logprobs": scores}]})
         events.append({"choices": [], "usage": {"prompt_tokens": 9, "completion_tokens": 2}})
@@ -158,6 +163,19 @@ def test_stacks_that_the_server_lists_are_there_at_once(httpserver: HTTPServer) 
     assert served.asked[0][0]["model"] == "ocr"
 
 
+def test_a_family_known_by_its_name_is_asked_for_boxes_in_its_own_words(httpserver: HTTPServer) -> None:
+    served = Served(httpserver, listed=("Qwen/Qwen2.5-VL-3B-Instruct", "grounding"))
+    served.words = (('```json\n[{"bbox_2d": [10, 20, 100, 200], "label": "dog"}]\n```', -0.1),)
+    backbone = RemoteBackbone(served.address)
+    request = GenerateRequest("Locate: a dog", (), Image.new("RGB", (200, 400)), locate="a dog")
+    answer = backbone.generate(request)
+    assert (answer.text, backbone.box_range) == ("50 50 500 500", 1000)
+    assert served.asked[0][0]["messages"][-1]["content"][1]["text"].endswith("Report bbox coordinates in JSON format.")
+    served.words = (("50 50 500 500", -0.1),)
+    assert backbone.generate(replace(request, stack="grounding")).text == "50 50 500 500"
+    assert served.asked[1][0]["messages"][-1]["content"][1]["text"] == "Locate: a dog"
+
+
 def test_without_probabilities_there_is_no_confidence(httpserver: HTTPServer) -> None:
     served = Served(httpserver)
     served.logprobs = False
@@ -186,3 +204,24 @@ def test_an_answer_that_breaks_off_is_a_failure(httpserver: HTTPServer, broken: 
     httpserver.expect_request("/v1/chat/completions").respond_with_data(broken, content_type="text/event-stream")
     with pytest.raises(BackboneError, match="server"):
         RemoteBackbone(httpserver.url_for("/v1")).generate(GenerateRequest("hello"))
+
+
+def test_our_own_server_is_a_backbone(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """`conlora serve` gives no probabilities and loads no stacks; its tasks answer to their names."""
+
+    def see(request: GenerateRequest) -> str:
+        return "A red book." if request.picture is not None else f"You said: {request.instruction}"
+
+    with serving(make_agent(backbone=FakeBackbone(see))) as served:
+        backbone = RemoteBackbone(f"{served.url}/v1#base")
+        assert backbone.generate(GenerateRequest("hello")).text == "You said: hello"
+        shown: list[str] = []
+        looked = backbone.generate(
+            GenerateRequest("describe it", picture=Image.new("RGB", (40, 30)), stack="caption", on_token=shown.append)
+        )
+        assert (looked.text, looked.confidence, "".join(shown).strip()) == ("A red book.", None, "A red book.")
+        assert caplog.text.count("gives no probabilities") == 1
+        backbone.attach("leaves", tmp_path)
+        assert "leaves" not in backbone.stacks()
+        assert "leaves runs on its prompt alone" in caplog.text
+        assert served.agent.threads.list() == []

@@ -20,6 +20,7 @@ from adapters.manifest import Manifest, Training, parse_manifest, read_manifest
 from adapters.parsers import parse_output
 from adapters.registry import TaskRegistry
 from adapters.weights import check_weights
+from conlora_agent.backbone import check_precision
 from conlora_agent.core.errors import BackboneError, BadInput, DataError, ManifestError, WeightsError
 from conlora_agent.core.protocols import GenerateRequest
 from conlora_agent.settings import Settings
@@ -27,7 +28,7 @@ from conlora_agent.testing import FakeBackbone
 from conlora_agent.training import course
 from conlora_agent.training.lessons import Lesson, divide, read_lessons
 from conlora_agent.training.lora import NANO_PLACES, Places, lora_config
-from conlora_agent.training.user import Order, Watcher, check_precision, read_rows, train_stack
+from conlora_agent.training.user import Order, Watcher, read_rows, train_stack
 
 PIXELS = 10_000_000
 COLOURS = ("red", "green", "blue")
@@ -221,7 +222,7 @@ def make_order(tmp_path: Path, **training: Any) -> Order:
 
 def run(order: Order, settings: Settings, **watched: Any) -> dict[str, Any]:
     watcher = Watcher(**watched)
-    report = train_stack(order, read_rows(order, settings, watcher), tiny_backbone(), settings, watcher)
+    report = train_stack(order, read_rows(order, settings, watcher), tiny_backbone, settings, watcher)
     assert report is not None
     return report
 
@@ -323,6 +324,19 @@ def test_losses_that_are_no_numbers_end_in_one_line_and_leave_the_task_alone(
     assert read_manifest(order.folder).backbones == {}
 
 
+def test_rows_that_do_not_fit_into_memory_say_what_to_lower(
+    tmp_path: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from conlora_agent.training.learner import NanoLearner
+
+    def full(self: NanoLearner, lessons: object, history: object) -> None:
+        raise torch.OutOfMemoryError
+
+    monkeypatch.setattr(NanoLearner, "loss", full)
+    with pytest.raises(BackboneError, match="8 rows at once do not fit in memory; lower --together"):
+        run(make_order(tmp_path), settings)
+
+
 def test_training_again_replaces_the_stack_and_may_start_from_it(tmp_path: Path, settings: Settings) -> None:
     from dataclasses import replace
 
@@ -330,7 +344,7 @@ def test_training_again_replaces_the_stack_and_may_start_from_it(tmp_path: Path,
     first = run(order, settings)
     onwards = replace(order, manifest=read_manifest(order.folder), start=Path(first["folder"]), seed=3)
     rows = read_rows(onwards, settings, Watcher())
-    second = train_stack(onwards, rows, tiny_backbone(), settings, Watcher())
+    second = train_stack(onwards, rows, tiny_backbone, settings, Watcher())
     assert second is not None
     assert second["curve"][0]["validation_loss"] < first["curve"][0]["validation_loss"]
     folders = [path.name for path in order.folder.iterdir() if path.is_dir()]
@@ -338,17 +352,20 @@ def test_training_again_replaces_the_stack_and_may_start_from_it(tmp_path: Path,
     other = tiny_backbone()
     other.revision = "other"
     with pytest.raises(WeightsError, match="trained on nano tiny, this is other"):
-        train_stack(replace(onwards, start=Path(second["folder"])), rows, other, settings, Watcher())
+        train_stack(replace(onwards, start=Path(second["folder"])), rows, lambda: other, settings, Watcher())
 
 
-def test_a_backbone_without_a_trainer_and_a_precision_without_hardware_are_refused(
-    tmp_path: Path, settings: Settings
+def test_a_backbone_without_a_trainer_and_a_precision_that_it_has_not_are_refused(
+    tmp_path: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     order = make_order(tmp_path)
     with pytest.raises(ManifestError, match="stacks for 'fake' cannot be trained here"):
-        train_stack(order, read_rows(order, settings, Watcher()), FakeBackbone(), settings, Watcher())
+        train_stack(order, read_rows(order, settings, Watcher()), FakeBackbone, settings, Watcher())
     check_precision("bf16", "nano")
     with pytest.raises(BadInput, match="4bit is for large backbones"):
         check_precision("4bit", "nano")
-    with pytest.raises(BadInput, match="8bit needs"):
+    with pytest.raises(BadInput, match="computes as its server was told to"):
+        check_precision("bf16", "http://127.0.0.1:1/v1")
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(BadInput, match="8bit needs the package bitsandbytes"):
         check_precision("8bit", "some/model")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -141,3 +142,11 @@ def tiny(kind: str) -> tuple[Any, Any]:
         if name.endswith(("query_tokens", "class_embedding")):
             torch.nn.init.normal_(weight, std=0.5)
     return model.eval(), parts
+
+
+def save_tiny(kind: str, folder: Path) -> Path:
+    """The same as a folder that loads by its name."""
+    model, parts = tiny(kind)
+    for part in (model, parts.tokenizer, parts.image_processor):
+        part.save_pretrained(folder)
+    return folder

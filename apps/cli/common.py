@@ -102,11 +102,12 @@ def terminal_of(ctx: typer.Context) -> Terminal:
 
 
 def load_settings(backbone: str | None = None, **options: Any) -> Settings:
-    """Settings with the options of a command. Raises SettingsError or UnknownName, before anything heavy loads."""
+    """Settings with the options of a command. Raises BadInput, before anything heavy loads."""
     settings = Settings.load(backbone=backbone, **options)
-    from conlora_agent.backbone import check_backbone
+    from conlora_agent.backbone import check_backbone, check_precision
 
     check_backbone(settings.backbone)
+    check_precision(settings.precision, settings.backbone)
     return settings
 
 

@@ -28,18 +28,18 @@ NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="Name of the t
 def list_tasks(ctx: typer.Context, as_json: JsonOption = False) -> None:
     """List the tasks, and the folders that cannot be used."""
     terminal = terminal_of(ctx)
-    settings = load_settings()
-    with terminal.agent(settings) as agent:
+    with terminal.agent(load_settings()) as agent:
+        backbone = agent.models.name
         tasks, broken, off = agent.tasks.all(), agent.tasks.problems(), agent.tasks.off()
     value = {
-        "tasks": [summary(task, settings.backbone) | {"on": task.name not in off} for task in tasks],
+        "tasks": [summary(task, backbone) | {"on": task.name not in off} for task in tasks],
         "problems": {name: str(error) for name, error in broken.items()},
     }
     rows = [
-        [task.name, task.manifest.output, _origin(task), _adapter(task, settings.backbone), task.manifest.description]
+        [task.name, task.manifest.output, _origin(task), _adapter(task, backbone), task.manifest.description]
         for task in tasks
     ]
-    lines = [*table(["task", "output", "from", f"on {settings.backbone}", "what it does"], rows)]
+    lines = [*table(["task", "output", "from", f"on {backbone}", "what it does"], rows)]
     lines += [f"{name} is switched off" for name in sorted(off)]
     lines += [f"{name} cannot be used: {error}" for name, error in broken.items()]
     terminal.emit(value, as_json, lines)
@@ -49,10 +49,10 @@ def list_tasks(ctx: typer.Context, as_json: JsonOption = False) -> None:
 def show(ctx: typer.Context, name: NameArgument, as_json: JsonOption = False) -> None:
     """Show one task in full."""
     terminal = terminal_of(ctx)
-    settings = load_settings()
-    with terminal.agent(settings) as agent:
+    with terminal.agent(load_settings()) as agent:
+        backbone = agent.models.name
         task = agent.tasks.get(name)
-    value = summary(task, settings.backbone) | {
+    value = summary(task, backbone) | {
         "prompts": task.manifest.prompts,
         "max_new_tokens": task.manifest.max_new_tokens,
         "backbones": task.manifest.backbones,
@@ -62,7 +62,7 @@ def show(ctx: typer.Context, name: NameArgument, as_json: JsonOption = False) ->
         f"{task.name}: {task.manifest.description}",
         f"folder: {task.folder} ({_origin(task)})",
         f"needs a picture: {'yes' if task.manifest.needs_image else 'no'}; output: {task.manifest.output}",
-        f"on {settings.backbone}: {_adapter(task, settings.backbone)}",
+        f"on {backbone}: {_adapter(task, backbone)}",
         f"routing examples: {len(task.examples)}, such as:",
         *(f"  {example.text}" for example in task.examples[:5]),
     ]
@@ -96,8 +96,7 @@ def add(
 ) -> None:
     """Add a task to your tasks; it takes effect at once, in running servers too."""
     terminal = terminal_of(ctx)
-    settings = load_settings()
-    with terminal.agent(settings) as agent:
+    with terminal.agent(load_settings()) as agent:
         from conlora_agent.overlap import overlaps
 
         try:
@@ -105,11 +104,11 @@ def add(
         except WeightsError as error:
             # Here the weights are what the user hands in, so they are bad input.
             raise ManifestError(error.problem, error.remedy) from error
-        warnings = overlaps(agent, task)
+        warnings, backbone = overlaps(agent, task), agent.models.name
     for warning in warnings:
         terminal.note(f"{task.name}: {warning}")
-    value = summary(task, settings.backbone) | {"warnings": warnings}
-    terminal.emit(value, as_json, [f"added {task.name} ({_adapter(task, settings.backbone)} on {settings.backbone})"])
+    value = summary(task, backbone) | {"warnings": warnings}
+    terminal.emit(value, as_json, [f"added {task.name} ({_adapter(task, backbone)} on {backbone})"])
 
 
 @app.command("export")
@@ -175,13 +174,13 @@ def check(
 ) -> None:
     """Check folders, stacks and routing examples; exit code 1 when something is wrong. Overlaps only warn."""
     terminal = terminal_of(ctx)
-    settings = load_settings()
-    with terminal.agent(settings) as agent:
+    with terminal.agent(load_settings()) as agent:
         chosen = names or [*agent.tasks.names(), *agent.tasks.problems()]
+        backbone = agent.models.name
         found = [_checked(agent, name) for name in chosen]
     lines = []
     for one in found:
-        lines.append(f"{one['name']}: {'; '.join(one['problems']) or 'ok'}{_prompt_only(one, settings.backbone)}")
+        lines.append(f"{one['name']}: {'; '.join(one['problems']) or 'ok'}{_prompt_only(one, backbone)}")
         lines += [f"  {warning}" for warning in one["warnings"]]
     terminal.emit({"tasks": found}, as_json, lines)
     if not all(one["ok"] for one in found):
@@ -200,7 +199,7 @@ def _checked(agent: Agent, name: str) -> dict[str, Any]:
         return {"name": name, "ok": False, "problems": [str(error)], "warnings": [], "adapter": None}
     problems = agent.tasks.problems_of(task)
     warnings = overlaps(agent, task) if task.manifest.routable else []
-    adapter = summary(task, agent.settings.backbone)["adapter"]
+    adapter = summary(task, agent.models.name)["adapter"]
     return {"name": task.name, "ok": not problems, "problems": problems, "warnings": warnings, "adapter": adapter}
 
 

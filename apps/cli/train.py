@@ -8,23 +8,23 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, get_args
 
 import typer
 
 from apps.cli.common import BackboneOption, JsonOption, Terminal, load_settings, terminal_of
 from apps.render import sparkline
 from conlora_agent.core.errors import BadInput, UnknownName, WeightsError
+from conlora_agent.settings import Precision
 
 if TYPE_CHECKING:
     from adapters.manifest import Training
     from adapters.registry import TaskRegistry
     from conlora_agent.agent import Agent
     from conlora_agent.training.course import Look
-    from conlora_agent.training.user import Order, Precision, Watcher
+    from conlora_agent.training.user import Order, Watcher
 
-PRECISIONS = ("auto", "fp32", "bf16", "8bit", "4bit")
-
+PRECISIONS = get_args(Precision)
 DataOption = Annotated[Path, typer.Option("--data", metavar="FILE", help="JSONL with one example a line.")]
 
 
@@ -46,27 +46,25 @@ def train(
     rank: Annotated[int | None, typer.Option("--rank", min=1, max=512, help="Rank of the LoRAs.")] = None,
     patience: Annotated[int | None, typer.Option("--patience", min=1, help="Looks without progress to stop.")] = None,
     start: Annotated[str | None, typer.Option("--start", metavar="TASK", help="Begin with its stack.")] = None,
-    precision: Annotated[str, typer.Option("--precision", help=", ".join(PRECISIONS))] = "auto",
+    precision: Annotated[str | None, typer.Option("--precision", help=f"{', '.join(PRECISIONS)}.")] = None,
     seed: Annotated[int, typer.Option("--seed", help="The same seed gives the same stack.")] = 0,
     fresh: Annotated[bool, typer.Option("--fresh", help="Do not resume an interrupted run.")] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Train a stack for a task from examples; an interrupted run resumes when it is started again."""
-    terminal, settings = terminal_of(ctx), load_settings(backbone)
+    terminal, settings = terminal_of(ctx), load_settings(backbone, precision=_precision(precision))
     given = {"epochs": epochs, "rate": rate, "batch": batch, "rank": rank, "patience": patience, "start": start}
     with terminal.agent(settings) as agent:
         from conlora_agent.notice import noticed
-        from conlora_agent.training.user import Order, check_precision, read_rows, train_stack
+        from conlora_agent.training.user import Order, read_rows, train_stack
 
         where = folder or find_folder(agent.tasks, name)
         manifest, training = _manifest(where, given)
-        chosen = _precision(precision)
-        check_precision(chosen, settings.backbone)
-        first = _start(agent, training.start, settings.backbone)
-        order = Order(where, manifest, training, data, validation, first, seed, together, chosen, fresh)
+        first = _start(agent, training.start, _trainable(settings.backbone))
+        order = Order(where, manifest, training, data, validation, first, seed, together, settings.precision, fresh)
         with noticed(settings.cache, manifest.name) as tell, _watching(terminal, tell) as watcher:
             rows = read_rows(order, settings, watcher)
-            report = train_stack(order, rows, agent.models.backbone(), settings, watcher)
+            report = train_stack(order, rows, agent.models.backbone, settings, watcher)
     if report is not None:
         terminal.emit(report, as_json, _lines(report, order, known=where.parent == agent.tasks.user_dir))
 
@@ -100,10 +98,19 @@ def _manifest(folder: Path, given: dict[str, Any]) -> tuple[Any, Training]:
         raise BadInput(f"--{first['loc'][0]}: {first['msg'].lower()}", "correct it") from error
 
 
-def _precision(given: str) -> Precision:
-    if given not in PRECISIONS:
+def _precision(given: str | None) -> str | None:
+    if given is not None and given not in PRECISIONS:
         raise UnknownName.among("precision", given, PRECISIONS)
-    return given  # type: ignore[return-value]  # just checked
+    return given
+
+
+def _trainable(backbone: str) -> str:
+    """What manifests call the backbone. Raises BadInput for one that runs elsewhere."""
+    from conlora_agent.backbone import backbone_name, is_server
+
+    if is_server(backbone):
+        raise BadInput(f"stacks for {backbone} are not trained through its server", "give the model itself: --backbone")
+    return backbone_name(backbone) or backbone
 
 
 def _start(agent: Agent, name: str | None, backbone: str) -> Path | None:

@@ -115,7 +115,7 @@ def show_model(model: str, agent: AgentOf) -> ModelCard:
 
 
 def _models(agent: Agent) -> list[ModelCard]:
-    backbone = agent.settings.backbone
+    backbone = agent.models.name
     return [
         ModelCard(id=AUTO, description=f"The agent: every message takes the route that fits, on {backbone}."),
         ModelCard(id=BASE, description=f"{backbone} with all adapters off."),
@@ -144,7 +144,7 @@ def _task(agent: Agent, name: str) -> TaskCard:
         needs_image=manifest.needs_image,
         output=manifest.output,
         routable=manifest.routable,
-        stack=agent.settings.backbone in manifest.backbones,
+        stack=agent.models.name in manifest.backbones,
     )
 
 

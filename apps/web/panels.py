@@ -68,7 +68,7 @@ class Panels:
         gr.Info(f"added {task.name}: {task.manifest.description}")
 
     def _task(self, task: Task, *, on: bool) -> str:
-        backbone = self._agent.settings.backbone
+        backbone = self._agent.models.name
         how = "LoRA stack" if backbone in task.manifest.backbones else "prompt only"
         facts = [task.name, f"{how} on {backbone}", "built-in" if task.builtin else "yours"]
         if not task.manifest.routable:

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import difflib
+import importlib.util
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from conlora_agent.core.errors import UnknownName
+from conlora_agent.core.errors import BadInput, UnknownName
 
 if TYPE_CHECKING:
     from conlora_agent.backbone.nano.assemble import Progress
     from conlora_agent.core.protocols import Backbone
-    from conlora_agent.settings import Settings
+    from conlora_agent.settings import Precision, Settings
 
 BACKBONES = ("nano",)
 
@@ -30,17 +31,48 @@ def check_backbone(name: str) -> None:
         )
 
 
+def check_precision(precision: Precision, name: str) -> None:
+    """Raise BadInput for numbers that this backbone, or this installation, does not compute in."""
+    if precision == "auto":
+        return
+    if is_server(name):
+        raise BadInput(f"{name} computes as its server was told to", "leave --precision at auto")
+    if precision in ("8bit", "4bit"):
+        if name in BACKBONES:
+            raise BadInput(f"{precision} is for large backbones: {name} is a few hundred megabytes", "use bf16")
+        if importlib.util.find_spec("bitsandbytes") is None:
+            raise BadInput(f"{precision} needs the package bitsandbytes", "run: pip install bitsandbytes")
+
+
 def is_server(name: str) -> bool:
     """Whether a backbone's name is the address of a server."""
     return name.startswith(("http://", "https://"))
 
 
+def backbone_name(name: str) -> str | None:
+    """What manifests call a backbone: the last part of a model's id or folder, in lower-case letters, digits and `_`.
+
+    None for a server of which no model is named: it says itself which it serves.
+    """
+    if is_server(name):
+        name = name.partition("#")[2]
+        return _table_name(name) if name else None
+    return _table_name(Path(name).resolve().name if Path(name).is_dir() else name)
+
+
+def _table_name(model: str) -> str:
+    name = re.sub(r"[^a-z0-9]+", "_", model.rstrip("/").rpartition("/")[2].lower()).strip("_")
+    return (name if name[:1].isalpha() else f"model_{name}")[:40]
+
+
 def load_backbone(name: str, settings: Settings, on_progress: Progress | None = None) -> Backbone:
     """The backbone of this name, ready to generate.
 
-    `on_progress(message, fraction done)` is told about first-use assembly. Raises UnknownName or BackboneError.
+    `on_progress(message, fraction done)` is told about first-use assembly. Raises UnknownName, BadInput for a precision
+    that it has not, or BackboneError.
     """
     check_backbone(name)
+    check_precision(settings.precision, name)
     if is_server(name):
         from conlora_agent.backbone.remote import RemoteBackbone
 
@@ -48,5 +80,5 @@ def load_backbone(name: str, settings: Settings, on_progress: Progress | None = 
     from conlora_agent.backbone.load import load_hub, load_nano
 
     if name in BACKBONES:
-        return load_nano(settings.cache, settings.threads, on_progress)
-    return load_hub(name, settings.threads, offline=settings.offline)
+        return load_nano(settings, on_progress)
+    return load_hub(name, settings)

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from conlora_agent.backbone import boxes
+from conlora_agent.backbone.boxes import Notation
 from conlora_agent.core.errors import BackboneError
 
 
@@ -32,8 +34,14 @@ class Family:
     """What stands before and after the picture's tokens."""
     template: bool = True
     """Whether the model has a chat template; without one, its own plain form is used."""
+    rank: int = 16
+    """Of the language model's LoRAs by default."""
+    rate: float = 2e-4
+    """Learning rate of stacks by default: larger language models take smaller steps than `nano`."""
+    notation: Notation | None = None
+    """How the family writes boxes by itself, None where it does not."""
     box_range: int = 100
-    """Stacks write boxes as integers 0..box_range-1: the grid the family was trained on, ours where it has none."""
+    """Stacks write boxes as integers 0..box_range-1: as fine as the family's own notation, 100 where it has none."""
 
 
 LLAVA = Family(
@@ -47,19 +55,21 @@ IDEFICS = Family(
 )  # fmt: skip
 QWEN2 = Family(
     "qwen2_5_vl", "model.visual", "blocks", r"attn\.qkv", r"model\.visual\.merger\.mlp\.[02]", "model.language_model",
-    around=("<|vision_start|>", "<|vision_end|>"),
+    around=("<|vision_start|>", "<|vision_end|>"), notation=boxes.QWEN2_5_VL, box_range=1000,
 )  # fmt: skip
 QWEN3 = Family(
     "qwen3_vl", "model.visual", "blocks", r"attn\.qkv", r"model\.visual\.merger\.linear_fc[12]", "model.language_model",
-    around=("<|vision_start|>", "<|vision_end|>"), box_range=1000,
+    around=("<|vision_start|>", "<|vision_end|>"), notation=boxes.QWEN3_VL, box_range=1000,
 )  # fmt: skip
 PALIGEMMA = Family(
     "paligemma", "model.vision_tower", "encoder.layers", r"self_attn\.[qv]_proj",
     r"model\.multi_modal_projector\.linear", "model.language_model", template=False,
+    notation=boxes.PALIGEMMA, box_range=1000,
 )  # fmt: skip
 INTERNVL = Family(
     "internvl", "model.vision_tower", "encoder.layer", r"attention\.[qv]_proj",
-    r"model\.multi_modal_projector\.linear_[12]", "model.language_model", around=("<img>", "</img>"), box_range=1000,
+    r"model\.multi_modal_projector\.linear_[12]", "model.language_model", around=("<img>", "</img>"),
+    notation=boxes.INTERNVL, box_range=1000,
 )  # fmt: skip
 BLIP2 = Family(
     "blip-2", "vision_model", "encoder.layers", r"self_attn\.qkv",

@@ -2,28 +2,51 @@
 
 The picture goes through `get_image_features`; its tokens are put into the embeddings here, and the language model is
 run on those, so that one cache of keys and values and one decoding batch serve every family. Not covered here: where a
-family's parts are (families.py).
+family's parts are (families.py) and its prompt (chat.py).
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import torch
-from jinja2.exceptions import TemplateError
-from torch import Tensor
+from torch import Tensor, nn
 
-from conlora_agent.backbone.families import BLIP2, PALIGEMMA, QWEN2, QWEN3, Family
+from conlora_agent.backbone.chat import ChatFormat
+from conlora_agent.backbone.families import PALIGEMMA, QWEN2, QWEN3, Family
 from conlora_agent.backbone.keyvalues import KeyValues, Rows
 from conlora_agent.backbone.places import Places
 from conlora_agent.backbone.profile import Pixels, Profile, VisionLayers
+from conlora_agent.core.errors import BackboneError
 from conlora_agent.core.types import Message
 
-HOLE = "\u2063HOLE\u2063"
-"""Stands for the last user message while the chat template is rendered."""
 LIMIT = 8192
 """Context assumed where a model does not state its own."""
+
+
+@dataclass(frozen=True)
+class Passage:
+    """What one row of a batch reads."""
+
+    ids: Sequence[int]
+    pixels: Pixels | None = None
+    seen: Seen | None = None
+    answer: int = 0
+    """How many ids, at the end, are the answer already; only training has any."""
+
+
+class Seen:
+    """A picture's features (tokens, hidden), and those that Qwen3-VL adds to inner layers."""
+
+    def __init__(self, tokens: Tensor, deep: tuple[Tensor, ...] = ()) -> None:
+        self.tokens, self.deep = tokens, deep
+
+    @property
+    def nbytes(self) -> int:
+        """Memory it takes."""
+        return self.tokens.nbytes + sum(layer.nbytes for layer in self.deep)
 
 
 class HubProfile(Profile):
@@ -34,65 +57,37 @@ class HubProfile(Profile):
         self.family = family.name
         self.record = family
         self.language_module = family.language
-        self.box_range = family.box_range
+        self.box_range, self.notation = family.box_range, family.notation
         for option in ("do_image_splitting", "crop_to_patches"):  # a picture is one tile here
             if hasattr(self.processor.image_processor, option):
                 setattr(self.processor.image_processor, option, False)
         self._text = model.get_submodule(family.language)
         self._head = model.get_submodule(family.head)
         self._image_id = int(getattr(model.config, "image_token_id", None) or model.config.image_token_index)
+        template = getattr(processor, "chat_template", None) or self.tokenizer.chat_template
+        if family.template and not template:
+            raise BackboneError(
+                "the model has no chat template", "choose its variant for conversation (-it, -instruct)"
+            )
+        self.chat = ChatFormat(family, self.tokenizer, template, self._image_id)
 
     # -- prompt -------------------------------------------------------------------------------------------------------
 
     def prefix(self, history: Sequence[Message]) -> list[int]:
         """See Profile."""
-        return self._encode(self._sides(history)[0])
+        return self.chat.prefix(history)
 
     def invocation(self, instruction: str, pixels: Pixels | None, seen: Any) -> list[int]:
         """See Profile. The picture takes one token for each of its features."""
-        _, begin, end = self._sides(())
-        before, after = self.record.around
-        picture = (
-            [] if seen is None else self._encode(before) + [self._image_id] * len(seen.tokens) + self._encode(after)
-        )
-        return picture + self._encode(begin + self._plain(instruction) + end)
-
-    def _sides(self, history: Sequence[Message]) -> tuple[str, str, str]:
-        """The prompt as text: up to the picture, from there to the last message, and from its end on."""
-        if not self.record.template:
-            return "", "", "\n"
-        said = [_said(message.role, self._plain(message.content)) for message in history]
-        try:
-            with_picture, text = (self._render([*said, _said("user", HOLE, picture)]) for picture in (True, False))
-        except TemplateError:  # some templates know no system message
-            said = [message for message in said if message["role"] != "system"]
-            with_picture, text = (self._render([*said, _said("user", HOLE, picture)]) for picture in (True, False))
-        prefix = _common(with_picture, text)
-        begin, end = text[len(prefix) :].split(HOLE)
-        return prefix, begin, end
-
-    def _render(self, messages: list[dict[str, Any]]) -> str:
-        template = getattr(self.processor, "chat_template", None) or self.tokenizer.chat_template
-        text: str = self.tokenizer.apply_chat_template(
-            messages, chat_template=template, add_generation_prompt=True, tokenize=False
-        )
-        return text
-
-    def _plain(self, text: str) -> str:
-        """Text from outside: a written-out special token stays text and ends nothing."""
-        for token in self.tokenizer.get_added_vocab():
-            text = text.replace(token, f"{token[0]}\u200b{token[1:]}")
-        return text
-
-    def _encode(self, text: str) -> list[int]:
-        return list(self.tokenizer.encode(text, add_special_tokens=False)) if text else []
+        return self.chat.invocation(instruction, None if seen is None else len(seen.tokens))
 
     @property
     def stops(self) -> frozenset[int]:
-        """What the model's generation settings and its tokenizer end with."""
+        """What the model's generation settings, its tokenizer and its template end with."""
         ends = self.model.generation_config.eos_token_id
         listed = ends if isinstance(ends, list) else [ends]
-        return frozenset(int(end) for end in (*listed, self.tokenizer.eos_token_id) if end is not None)
+        known = (*listed, self.tokenizer.eos_token_id, self.chat.end)
+        return frozenset(int(end) for end in known if end is not None)
 
     @property
     def limit(self) -> int:
@@ -113,6 +108,8 @@ class HubProfile(Profile):
             language=rf"{self.record.language}.layers\.\d+\.self_attn\.[qv]_proj".replace("_model.", r"_model\."),
             depth=depth,
             upper=depth - depth // 2,
+            rank=self.record.rank,
+            rate=self.record.rate,
         )
 
     def _depth(self, layers: int) -> int:
@@ -133,7 +130,11 @@ class HubProfile(Profile):
         made = self.processor.image_processor(images=[picture.convert("RGB")], return_tensors="pt")
         inputs = {key: value.to(self.model.device) for key, value in made.items() if isinstance(value, Tensor)}
         inputs["pixel_values"] = inputs["pixel_values"].to(self.model.dtype)
-        return Pixels(inputs, size=picture.size)
+        return Pixels(inputs, size=self._seen_size(inputs, picture.size))
+
+    def _seen_size(self, inputs: dict[str, Tensor], size: tuple[int, int]) -> tuple[int, int]:
+        """Width and height of the picture as the model sees it; only families that write pixels need to know."""
+        return size
 
     def see(self, pixels: Pixels) -> Seen:
         """What the language model gets of the picture."""
@@ -145,31 +146,44 @@ class HubProfile(Profile):
 
     def read(self, ids: Sequence[int], cache: Any) -> None:
         """See Profile."""
-        self.run(ids, None, None, cache)
+        self.run([Passage(ids)], cache)
 
     def begin(self, ids: Sequence[int], pixels: Pixels | None, seen: Any, cache: KeyValues) -> tuple[Tensor, int]:
         """See Profile."""
-        hidden, position = self.run(ids, pixels, seen, cache)
+        hidden, positions = self.run([Passage(ids, pixels, seen)], cache)
         logits: Tensor = self._head(hidden[0, -1])
-        return logits, position
+        return logits, int(positions.max()) + 1
 
-    def run(self, ids: Sequence[int], pixels: Pixels | None, seen: Any, cache: Any) -> tuple[Tensor, int]:
-        """Hidden states (1, length, hidden) of ids behind what is in the cache, and the next position."""
-        at = self.tensor(ids)
-        embeds = self.model.get_input_embeddings()(at)
-        extra: dict[str, Any] = {}
-        if seen is not None:
-            mask = at == self._image_id
-            embeds = embeds.masked_scatter(mask[..., None], seen.tokens.to(embeds.dtype))
-            if seen.deep:
-                extra = {"visual_pos_masks": mask, "deepstack_visual_embeds": list(seen.deep)}
+    def run(self, passages: Sequence[Passage], cache: Any) -> tuple[Tensor, Tensor]:
+        """Hidden states (rows, length, hidden) of passages behind what is in the cache, and their positions.
+
+        Shorter rows are filled up on the right, after everything that is looked at: a causal mask is enough.
+        """
+        length = max(len(passage.ids) for passage in passages)
+        rows = [self.tensor([*passage.ids, *[passage.ids[-1]] * (length - len(passage.ids))]) for passage in passages]
+        ids = torch.cat(rows)
+        embeds, extra = self._with_pictures(ids, [passage.seen for passage in passages if passage.seen is not None])
         past = cache.get_seq_length()
-        positions = self._positions(at, pixels, past)
+        positions = torch.cat(
+            [self._positions(row, passage.pixels, past) for row, passage in zip(rows, passages, strict=True)], dim=-2
+        )
         out = self._text(
             inputs_embeds=embeds, position_ids=positions, past_key_values=cache, use_cache=True,
-            attention_mask=self._attention(embeds, past), **extra,
+            attention_mask=self._attention(passages, embeds, past), **extra,
         )  # fmt: skip
-        return out.last_hidden_state, int(positions.max()) + 1
+        return out.last_hidden_state, positions
+
+    def _with_pictures(self, ids: Tensor, seen: Sequence[Seen]) -> tuple[Tensor, dict[str, Any]]:
+        """Embeddings (rows, length, hidden) with the pictures' features in their places, and what goes with them."""
+        embeds = self.model.get_input_embeddings()(ids)
+        if not seen:
+            return embeds, {}
+        mask = ids == self._image_id
+        embeds = embeds.masked_scatter(mask[..., None], torch.cat([one.tokens for one in seen]).to(embeds.dtype))
+        if not seen[0].deep:
+            return embeds, {}
+        deep = [torch.cat(layer) for layer in zip(*(one.deep for one in seen), strict=True)]
+        return embeds, {"visual_pos_masks": mask, "deepstack_visual_embeds": deep}
 
     def step(self, tokens: Tensor, positions: Tensor, mask: Tensor | None, rows: Rows) -> Tensor:
         """See Profile."""
@@ -192,21 +206,9 @@ class HubProfile(Profile):
     def _step_positions(self, positions: Tensor) -> Tensor:
         return positions[:, None]
 
-    def _attention(self, embeds: Tensor, past: int) -> Tensor | None:
-        """What to add to attention scores; None is causal."""
+    def _attention(self, passages: Sequence[Passage], embeds: Tensor, past: int) -> Tensor | None:
+        """What to add to attention scores (rows, 1, length, past + length); None is causal."""
         return None
-
-
-class Seen:
-    """A picture's features (tokens, hidden), and those that Qwen3-VL adds to inner layers."""
-
-    def __init__(self, tokens: Tensor, deep: tuple[Tensor, ...] = ()) -> None:
-        self.tokens, self.deep = tokens, deep
-
-    @property
-    def nbytes(self) -> int:
-        """Memory it takes."""
-        return self.tokens.nbytes + sum(layer.nbytes for layer in self.deep)
 
 
 class QwenProfile(HubProfile):
@@ -226,38 +228,32 @@ class QwenProfile(HubProfile):
     def _step_positions(self, positions: Tensor) -> Tensor:
         return positions[None, :, None].expand(3, -1, -1)
 
+    def _seen_size(self, inputs: dict[str, Tensor], size: tuple[int, int]) -> tuple[int, int]:
+        _, rows, columns = inputs["image_grid_thw"][0].tolist()
+        patch = int(self.model.config.vision_config.patch_size)
+        return columns * patch, rows * patch
 
-class PlainProfile(HubProfile):
-    """A family without a chat format: it sees the picture and the instruction, and no conversation."""
 
-    def invocation(self, instruction: str, pixels: Pixels | None, seen: Any) -> list[int]:
-        """Picture, then the family's own form of a request."""
-        picture = [] if seen is None else [self._image_id] * len(seen.tokens)
-        if self.record is PALIGEMMA:
-            start = [] if self.tokenizer.bos_token_id is None else [self.tokenizer.bos_token_id]
-            return picture + start + self._encode(self._plain(instruction) + "\n")
-        return picture + self._encode(f"Question: {self._plain(instruction)} Answer:")
+class PaligemmaProfile(HubProfile):
+    """Picture and instruction are read in both directions, the answer in one."""
 
-    def _attention(self, embeds: Tensor, past: int) -> Tensor | None:
-        """PaliGemma reads picture and instruction in both directions."""
-        length = embeds.shape[1]
-        return embeds.new_zeros(1, 1, length, past + length) if self.record is PALIGEMMA else None
+    def _attention(self, passages: Sequence[Passage], embeds: Tensor, past: int) -> Tensor | None:
+        places = torch.arange(embeds.shape[1], device=embeds.device)
+        asked = torch.tensor([len(passage.ids) - passage.answer for passage in passages], device=embeds.device)
+        sees = (places <= places[:, None]) | (places < asked[:, None, None])
+        mask = embeds.new_zeros(sees.shape).masked_fill(~sees, torch.finfo(embeds.dtype).min)
+        return nn.functional.pad(mask, (past, 0))[:, None]
+
+
+KINDS = {QWEN2.name: QwenProfile, QWEN3.name: QwenProfile, PALIGEMMA.name: PaligemmaProfile}
 
 
 def hub_profile(family: Family, model: Any, processor: Any) -> HubProfile:
-    """The profile of a loaded model. `processor` has a `tokenizer` and an `image_processor`."""
-    kind = QwenProfile if family in (QWEN2, QWEN3) else PlainProfile if family in (PALIGEMMA, BLIP2) else HubProfile
-    return kind(family, model, processor)
+    """The profile of a loaded model. `processor` has a `tokenizer` and an `image_processor`.
 
-
-def _said(role: str, text: str, picture: bool = False) -> dict[str, Any]:
-    shown = [{"type": "image"}] if picture else []
-    return {"role": role, "content": [*shown, {"type": "text", "text": text}]}
-
-
-def _common(a: str, b: str) -> str:
-    """The common beginning of two texts."""
-    return a[: next((i for i, (x, y) in enumerate(zip(a, b, strict=False)) if x != y), min(len(a), len(b)))]
+    Raises BackboneError for a model that lacks what its family has.
+    """
+    return KINDS.get(family.name, HubProfile)(family, model, processor)
 
 
 def _joined(features: Any) -> Tensor:

@@ -6,37 +6,41 @@ Not covered here: choosing by name (the package), servers elsewhere (remote.py).
 from __future__ import annotations
 
 import hashlib
+import json
 import logging
-import re
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from conlora_agent.backbone import backbone_name
 from conlora_agent.backbone.nano.assemble import Progress, assembled, revision
 from conlora_agent.core.errors import BackboneError, first_line
 from conlora_agent.core.protocols import Backbone
 
+if TYPE_CHECKING:
+    from conlora_agent.settings import Settings
 
-def load_nano(cache: Path, threads: int | None = None, progress: Progress | None = None) -> Backbone:
-    """`nano`, assembled under `cache` if need be. `threads` limits torch's threads."""
+
+def load_nano(settings: Settings, progress: Progress | None = None) -> Backbone:
+    """`nano`, assembled in the cache if need be."""
     import transformers
 
     from conlora_agent.backbone.local import LocalBackbone
     from conlora_agent.backbone.nano import register
     from conlora_agent.backbone.nano.profile import NanoProfile
-    from conlora_agent.backbone.numbers import native_dtype
+    from conlora_agent.backbone.numbers import dtype_of
 
-    _quiet(threads)
-    folder = assembled(cache, progress)
+    _quiet(settings.threads)
+    folder = assembled(settings.cache, progress)
     register()
-    model = transformers.AutoModelForImageTextToText.from_pretrained(folder, dtype=native_dtype())
+    model = transformers.AutoModelForImageTextToText.from_pretrained(folder, dtype=dtype_of(settings.precision))
     processor = transformers.AutoProcessor.from_pretrained(folder)
-    return LocalBackbone("nano", revision(), NanoProfile(model, processor))
+    return LocalBackbone("nano", revision(), NanoProfile(model, processor), **_budgets(settings))
 
 
-def load_hub(source: str, threads: int | None = None, *, offline: bool = False) -> Backbone:
+def load_hub(source: str, settings: Settings) -> Backbone:
     """A transformers image-text-to-text model of a known family, from a folder or the hub. Runs no code that comes
-    with it. `offline`: only what was fetched before.
+    with it. Offline it takes only what was fetched before.
 
     Raises BackboneError.
     """
@@ -46,29 +50,46 @@ def load_hub(source: str, threads: int | None = None, *, offline: bool = False) 
     from conlora_agent.backbone.families import family_of
     from conlora_agent.backbone.hub import hub_profile
     from conlora_agent.backbone.local import LocalBackbone
-    from conlora_agent.backbone.numbers import native_dtype
+    from conlora_agent.backbone.numbers import dtype_of, quantised
 
-    _quiet(threads)
+    _quiet(settings.threads)
     device = "cuda" if torch.cuda.is_available() else "cpu"
-    kind = native_dtype(device)
+    where: dict[str, Any] = {"local_files_only": settings.offline}
     try:
-        config = transformers.AutoConfig.from_pretrained(source, local_files_only=offline)
+        config = transformers.AutoConfig.from_pretrained(source, **where)
         text = config.get_text_config()
         family = family_of(config.model_type, bool(config.is_encoder_decoder or text.is_encoder_decoder))
         # Not the whole processor: some need packages for video, which is never shown here.
+        tokenizer = transformers.AutoTokenizer.from_pretrained(source, **where)
         parts = SimpleNamespace(
-            tokenizer=transformers.AutoTokenizer.from_pretrained(source, local_files_only=offline),
-            image_processor=transformers.AutoImageProcessor.from_pretrained(source, local_files_only=offline),
+            tokenizer=tokenizer,
+            image_processor=transformers.AutoImageProcessor.from_pretrained(source, **where),
+            chat_template=tokenizer.chat_template or _chat_template(source, settings.offline),
         )
-        model: Any = transformers.AutoModelForImageTextToText.from_pretrained(
-            source, dtype=kind, local_files_only=offline
-        )
-        model.to(device)
+        numbers = {"dtype": dtype_of(settings.precision, device)} | quantised(settings.precision, family, device)
+        model: Any = transformers.AutoModelForImageTextToText.from_pretrained(source, **numbers, **where)
+        if "quantization_config" not in numbers:
+            model.to(device)
     except (OSError, ValueError, RuntimeError, ImportError, KeyError) as error:
         why = first_line(error)
         raise BackboneError(f"the model {source!r} does not load ({why})", "check its name, or its folder") from error
     made = getattr(config, "_commit_hash", None) or folder_revision(Path(source))
-    return LocalBackbone(backbone_name(source), made[:12], hub_profile(family, model, parts))
+    profile = hub_profile(family, model, parts)
+    return LocalBackbone(backbone_name(source) or source, made[:12], profile, **_budgets(settings))
+
+
+def _chat_template(source: str, offline: bool) -> str | None:
+    """The template of models that keep it beside their processor, where tokenizers do not look."""
+    from transformers.utils.hub import cached_file
+
+    found = cached_file(
+        source, "chat_template.json", local_files_only=offline, _raise_exceptions_for_missing_entries=False
+    )
+    return json.loads(Path(found).read_text(encoding="utf-8")).get("chat_template") if found else None
+
+
+def _budgets(settings: Settings) -> dict[str, int]:
+    return {name: getattr(settings, name) for name in ("stacks_mib", "pictures_mib", "prefixes_mib")}
 
 
 def _quiet(threads: int | None) -> None:
@@ -79,12 +100,6 @@ def _quiet(threads: int | None) -> None:
     logging.getLogger("transformers").setLevel(logging.ERROR)
     if threads:
         torch.set_num_threads(threads)
-
-
-def backbone_name(source: str) -> str:
-    """What manifests call a model: the last part of its id or folder, in lower-case letters, digits and `_`."""
-    name = re.sub(r"[^a-z0-9]+", "_", source.rstrip("/").rpartition("/")[2].lower()).strip("_")
-    return (name if name[:1].isalpha() else f"model_{name}")[:40]
 
 
 def folder_revision(folder: Path) -> str:

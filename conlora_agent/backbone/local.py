@@ -17,11 +17,12 @@ import torch
 from torch import Tensor
 
 from conlora_agent.backbone.batching import Batcher, Job
+from conlora_agent.backbone.boxes import Size, finished, worded
 from conlora_agent.backbone.grammar import Grammars, SchemaProcessor
-from conlora_agent.backbone.keyvalues import KeyValues, Prefixes, Rows
+from conlora_agent.backbone.keyvalues import PREFIXES_MIB, KeyValues, Prefixes, Rows
 from conlora_agent.backbone.profile import Profile
 from conlora_agent.backbone.stacks import STACKS_MIB, Stack, Stacks, per_row
-from conlora_agent.backbone.vision import Sight
+from conlora_agent.backbone.vision import PICTURES_MIB, Sight
 from conlora_agent.core.errors import BackboneError, TextError
 from conlora_agent.core.protocols import GenerateRequest, Generation, Piece
 from conlora_agent.core.types import Usage
@@ -36,16 +37,28 @@ class LocalBackbone:
     ignore_ends = False
     """Every answer gets its full length; benchmarks compare equal work with it."""
 
-    def __init__(self, name: str, revision: str, profile: Profile, *, stacks_mib: int = STACKS_MIB) -> None:
-        """`stacks_mib`: memory for stacks; the least recently used beyond it are read from disk when next used."""
+    def __init__(
+        self,
+        name: str,
+        revision: str,
+        profile: Profile,
+        *,
+        stacks_mib: int = STACKS_MIB,
+        pictures_mib: int = PICTURES_MIB,
+        prefixes_mib: int = PREFIXES_MIB,
+    ) -> None:
+        """Memory for stacks, for what was seen of pictures, and for conversations read; the last used stays in each.
+
+        Stacks beyond it are read from disk when they are next used, pictures and conversations anew.
+        """
         self.name, self.revision, self.profile = name, revision, profile
         self.box_range = profile.box_range
         language = profile.model.get_submodule(profile.language_module)
         self.condenses = sum(weights.numel() for weights in language.parameters()) >= CONDENSES
         profile.model.eval().requires_grad_(False)
         self.loras = Stacks(profile.model, stacks_mib)
-        self.sight = Sight(profile, self.loras)
-        self.prefixes = Prefixes(profile.read)
+        self.sight = Sight(profile, self.loras, pictures_mib)
+        self.prefixes = Prefixes(profile.read, prefixes_mib)
         self._grammars = Grammars(profile.tokenizer, profile.stops)
         self._rows = Rows()
         self._answers: list[Answer] = []
@@ -94,10 +107,10 @@ class LocalBackbone:
             grammar = None if function is None else self._grammars.of(function.said)
             try:
                 stack = self.loras.get(job.request.stack)
-                logits, position, cache = self._read(job.request, stack)
+                logits, position, cache, size = self._read(job.request, stack)
             except torch.OutOfMemoryError as error:
                 raise _no_memory() from error
-            answer = Answer(job, stack, self.profile, cache.length, position)
+            answer = Answer(job, stack, self.profile, cache.length, position, size)
             answer.grammar = grammar
             if self.ignore_ends:
                 answer.stops = frozenset()
@@ -140,28 +153,30 @@ class LocalBackbone:
         with self._lock:
             self._rows, self._answers, self._deltas = Rows(), [], None
 
-    def _read(self, request: GenerateRequest, stack: Stack | None) -> tuple[Tensor, int, KeyValues]:
-        """Logits of the answer's first token, its position, and the keys and values of the whole prompt."""
+    def _read(self, request: GenerateRequest, stack: Stack | None) -> tuple[Tensor, int, KeyValues, Size]:
+        """Logits of the answer's first token, its position, the keys and values of the whole prompt, and how large the
+        picture was seen.
+        """
         profile = self.profile
         prefix = profile.prefix(request.history)
         pixels = seen = None
         if request.picture is not None:
             pixels, seen = self.sight.look(request.picture, request.picture_key, stack)
-        ids = profile.invocation(request.instruction, pixels, seen)
+        ids = profile.invocation(worded(request, profile.notation), pixels, seen)
         if len(prefix) + len(ids) + request.max_new_tokens > profile.limit:
             raise TextError(f"the message is too long for {self.name} ({profile.limit} tokens)", "shorten it")
         cache = self.prefixes.get(tuple(prefix))
         with self.loras.on(stack):
             logits, position = profile.begin(ids, pixels, seen, cache)
-        return logits, position, cache
+        return logits, position, cache, pixels.size if pixels is not None else (0, 0)
 
 
 class Answer:
     """One row: the text made so far. Greedy; a half-finished character is held back until its last byte is there."""
 
-    def __init__(self, job: Job, stack: Stack | None, profile: Profile, prompt: int, position: int) -> None:
-        """`prompt`: tokens read. `position`: where the first token of the answer will stand."""
-        self.job, self.stack, self.profile = job, stack, profile
+    def __init__(self, job: Job, stack: Stack | None, profile: Profile, prompt: int, position: int, size: Size) -> None:
+        """`prompt`: tokens read. `position`: where the first token of the answer will stand. `size`: of the picture."""
+        self.job, self.stack, self.profile, self.size = job, stack, profile, size
         self.prompt, self.position = prompt, position
         self.stops = profile.stops
         self.grammar: SchemaProcessor | None = None
@@ -199,7 +214,8 @@ class Answer:
     def generation(self) -> Generation:
         """What came out so far."""
         usage = Usage(prompt_tokens=self.prompt, completion_tokens=len(self.made))
-        return Generation("".join(piece.text for piece in self.pieces).strip(), self.pieces, usage)
+        said = Generation("".join(piece.text for piece in self.pieces).strip(), self.pieces, usage)
+        return finished(said, self.job.request, self.profile.notation, self.size, self.profile.box_range)
 
 
 def _no_memory() -> BackboneError:

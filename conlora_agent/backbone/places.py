@@ -10,7 +10,8 @@ class Places:
     """Where a backbone family's LoRAs go: regular expressions of full module names, one for each part of a stack.
 
     In `vision`, `{layers}` stands for the numbers of the layers chosen; `depth` is how many there are and `upper` how
-    many of the uppermost get LoRAs by default. A part that the family lacks is "".
+    many of the uppermost get LoRAs by default. A part that the family lacks is "". `rank` is that of the language
+    model's LoRAs by default, `rate` the learning rate.
     """
 
     vision: str
@@ -18,6 +19,8 @@ class Places:
     language: str
     depth: int
     upper: int
+    rank: int = 16
+    rate: float = 8e-4
 
     def vision_of(self, count: int) -> str:
         """The vision pattern for the `count` uppermost layers."""

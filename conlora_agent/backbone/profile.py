@@ -14,6 +14,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from conlora_agent.backbone.boxes import Notation
 from conlora_agent.backbone.keyvalues import KeyValues, Rows
 from conlora_agent.backbone.places import Places
 from conlora_agent.core.types import Message
@@ -50,7 +51,9 @@ class Profile(ABC):
     language_module: str
     """Full name of the language model: what stands neither in it nor in the vision encoder is the mid layer."""
     box_range = 100
-    """Boxes are written as integers 0..box_range-1."""
+    """Stacks write boxes as integers 0..box_range-1."""
+    notation: Notation | None = None
+    """How the model without a stack writes boxes, where it does so in another way."""
     chat_penalty = 1.0
     """How much less likely plain chat makes a token it has used before; stacks must copy freely."""
 

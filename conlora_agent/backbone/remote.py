@@ -13,6 +13,7 @@ import io
 import json
 import logging
 import math
+import re
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,7 +22,8 @@ from typing import Any
 import httpx
 from PIL import Image
 
-from conlora_agent.backbone.load import backbone_name
+from conlora_agent.backbone import backbone_name
+from conlora_agent.backbone.boxes import finished, notation_named, worded
 from conlora_agent.core.errors import BackboneError, TextError, UnknownName, WeightsError
 from conlora_agent.core.protocols import Function, GenerateRequest, Generation, Piece
 from conlora_agent.core.types import Usage
@@ -29,6 +31,8 @@ from conlora_agent.core.types import Usage
 log = logging.getLogger(__name__)
 
 
+LANGUAGE = re.compile(r"(language_model|text_model)\.")
+"""What stands in the names of a language model's modules, in every family."""
 MAX_NAME = 64
 """Characters of a function's name that servers take."""
 NO_TOOLS = frozenset({400, 404, 422, 501})
@@ -48,7 +52,6 @@ class RemoteBackbone:
 
     revision = ""
     """Unknown: the server does not say which weights it runs."""
-    box_range = 100
     condenses = True
     """Who runs a server for it has a model of some size."""
 
@@ -61,13 +64,15 @@ class RemoteBackbone:
         self._lock = threading.Lock()
         self._attached: dict[str, Path] = {}
         self._told: set[str] = set()
-        self._calls = True
+        self._calls = self._scores = True
         listed = self._models()
         if not listed or (model and model not in listed):
             raise BackboneError(f"{self._url} does not serve {model or 'any model'}", f"it lists: {', '.join(listed)}")
-        self._model = model or listed[0]
+        self._model = model or next(iter(listed))
         self._listed = frozenset(listed) - {self._model}
-        self.name = backbone_name(self._model)
+        self.name = backbone_name(f"{self._url}#{self._model}") or self._model
+        self._notation = notation_named(self._model, listed[self._model])
+        self.box_range = 100 if self._notation is None else 1000
 
     # -- stacks -------------------------------------------------------------------------------------------------------
 
@@ -85,6 +90,11 @@ class RemoteBackbone:
         elif response.is_error:
             raise WeightsError(f"the server refused the stack {stack!r} ({_reason(response)})", "see the server's log")
         else:
+            if _beyond_language(folder):
+                log.warning(
+                    "%s applies what %s adapts outside the language model only if it can: vLLM where it was started "
+                    "with --enable-tower-connector-lora", self._url, stack,
+                )  # fmt: skip
             with self._lock:
                 self._attached[stack] = folder
 
@@ -108,12 +118,11 @@ class RemoteBackbone:
             raise UnknownName.among("attached stack", request.stack, self.stacks())
         body = {
             "model": request.stack or self._model,
-            "messages": _messages(request),
+            "messages": _messages(request, worded(request, self._notation)),
             "max_tokens": request.max_new_tokens,
             "temperature": 0,
             "stream": True,
             "stream_options": {"include_usage": True},
-            "logprobs": True,
         }
         if request.function is not None and self._calls:
             try:
@@ -126,6 +135,18 @@ class RemoteBackbone:
         return self._answer(request, body)
 
     def _answer(self, request: GenerateRequest, body: dict[str, Any]) -> Generation:
+        """With probabilities, where the server gives any."""
+        if self._scores:
+            try:
+                return self._hear(request, {**body, "logprobs": True})
+            except _Refused as error:
+                if "logprobs" not in error.problem:
+                    raise
+                log.warning("%s gives no probabilities: its answers have no confidence", self._url)
+                self._scores = False
+        return self._hear(request, body)
+
+    def _hear(self, request: GenerateRequest, body: dict[str, Any]) -> Generation:
         pieces, usage = [], Usage()
         for event in self._stream(body):
             if event.get("usage"):
@@ -139,16 +160,20 @@ class RemoteBackbone:
                     request.on_token(piece.text)
         known = all(not math.isnan(piece.probability) for piece in pieces)
         text = "".join(piece.text for piece in pieces).strip()
-        return Generation(text, pieces if known else (), usage)
+        said = Generation(text, pieces if known else (), usage)
+        # How a server resizes is not known; what it cuts off is less than one patch.
+        size = request.picture.size if request.picture is not None else (0, 0)
+        return finished(said, request, self._notation, size, self.box_range)
 
     # -- http ---------------------------------------------------------------------------------------------------------
 
-    def _models(self) -> list[str]:
+    def _models(self) -> dict[str, str]:
+        """What the server lists, with the model behind each name where it says so."""
         response = self._send("GET", "/models")
         try:
             response.raise_for_status()
-            return [str(entry["id"]) for entry in response.json()["data"]]
-        except (httpx.HTTPStatusError, ValueError, KeyError, TypeError) as error:
+            return {str(entry["id"]): str(entry.get("root") or "") for entry in response.json()["data"]}
+        except (httpx.HTTPStatusError, ValueError, KeyError, TypeError, AttributeError) as error:
             problem = f"{self._url} is no OpenAI-compatible server ({_reason(response)})"
             raise BackboneError(
                 problem, "give the address up to /v1, and CONLORA_BACKBONE_KEY if it wants a key"
@@ -178,6 +203,17 @@ class RemoteBackbone:
 
     def _unreachable(self, error: Exception) -> BackboneError:
         return BackboneError(f"{self._url} does not answer ({type(error).__name__})", "start the server and try again")
+
+
+def _beyond_language(folder: Path) -> bool:
+    """Whether the PEFT weights in `folder` adapt vision encoder or mid layer. False for what is not read."""
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(folder / "adapter_model.safetensors", framework="np") as tensors:
+            return any(not LANGUAGE.search(key) for key in tensors.keys())  # noqa: SIM118
+    except (OSError, SafetensorError):
+        return False
 
 
 def _event(data: str) -> dict[str, Any]:
@@ -212,12 +248,12 @@ def _tool_call(function: Function) -> dict[str, Any]:
     return {"tools": [{"type": "function", "function": described}], "tool_choice": choice}
 
 
-def _messages(request: GenerateRequest) -> list[dict[str, Any]]:
+def _messages(request: GenerateRequest, instruction: str) -> list[dict[str, Any]]:
     said: list[dict[str, Any]] = [{"role": m.role, "content": m.content} for m in request.history]
     if request.picture is None:
-        return [*said, {"role": "user", "content": request.instruction}]
+        return [*said, {"role": "user", "content": instruction}]
     picture = {"type": "image_url", "image_url": {"url": _data_url(request.picture)}}
-    return [*said, {"role": "user", "content": [picture, {"type": "text", "text": request.instruction}]}]
+    return [*said, {"role": "user", "content": [picture, {"type": "text", "text": instruction}]}]
 
 
 def _data_url(picture: Image.Image) -> str:

@@ -42,6 +42,8 @@ class GenerateRequest:
     function: Function | None = None
     """The answer is to be this function's arguments as JSON. A model in this process can write nothing but what `said`
     takes; a server is asked for a call of a tool with `schema`, and what comes back has to be checked."""
+    locate: str | None = None
+    """What is looked for, when the answer is boxes: they come back in the form of `Backbone.box_range`."""
 
 
 @dataclass(frozen=True)

@@ -70,6 +70,8 @@ class Course:
     """Settings of one course, and who is told how it goes."""
 
     training: Training
+    rate: float
+    """The learning rate at its height."""
     seed: int
     together: int
     """Rows that go through the model at once; an effective batch of more is gathered over several passes."""
@@ -88,7 +90,7 @@ class Teacher:
         self._lessons, self._held = lessons, held
         torch.manual_seed(course.seed)
         self._params = [p for p in learner.model.parameters() if p.requires_grad]
-        self._optimizer = MasterAdamW(self._params, course.training.rate)
+        self._optimizer = MasterAdamW(self._params, course.rate)
         self._epoch = -(-len(lessons) // course.training.batch)
         """Steps of one epoch."""
         self._total = course.training.epochs * self._epoch
@@ -104,7 +106,7 @@ class Teacher:
         if not standing.curve:
             self._look(standing)
         while standing.step < self._total and not standing.stopped(training.patience):
-            self._optimizer.set_rate(training.rate * share_of_rate(standing.step, self._total))
+            self._optimizer.set_rate(self._course.rate * share_of_rate(standing.step, self._total))
             self._losses.append(self._gradients(standing.step))
             self._optimizer.step()
             standing.step += 1

@@ -1,7 +1,7 @@
 """A backbone that a stack can be trained on: which LoRAs it gets, and how wrong it is about some lessons.
 
-`learner_for` makes one from a loaded backbone; a family joins by giving a class here that keeps the protocol. Not
-covered here: the loop around it (user.py).
+`learner_for` makes one from a loaded backbone. Not covered here: the loop around it (course.py), other families than
+`nano` (hub.py).
 """
 
 from __future__ import annotations
@@ -14,15 +14,15 @@ import torch
 from torch import Tensor
 
 from adapters.manifest import Training
+from conlora_agent.backbone.hub import HubProfile
 from conlora_agent.backbone.local import LocalBackbone
 from conlora_agent.backbone.nano.processing import invocation_ids, pixels_of, prefix_ids
 from conlora_agent.backbone.nano.profile import NanoProfile
 from conlora_agent.backbone.recent import MIB, Recent
-from conlora_agent.core.errors import ManifestError
-from conlora_agent.core.protocols import Backbone
 from conlora_agent.core.types import Box, Message
+from conlora_agent.training.hub import HubLearner
 from conlora_agent.training.lessons import Lesson
-from conlora_agent.training.lora import NANO_PLACES, lora_config
+from conlora_agent.training.lora import NANO_PLACES, with_stack
 from conlora_agent.training.stacks import TeacherBatch, answer_ids, answer_loss
 
 OpenPicture = Callable[[Lesson], Any]
@@ -42,15 +42,16 @@ class Learner(Protocol):
 
 
 def learner_for(
-    backbone: Backbone, task: str, training: Training, start: Path | None, open_picture: OpenPicture, device: str
+    backbone: LocalBackbone, task: str, training: Training, start: Path | None, open_picture: OpenPicture, device: str
 ) -> Learner:
     """The learner for a loaded backbone. `start`: folder of a stack to begin with.
 
-    Raises ManifestError when stacks for this backbone are not trained here.
+    Raises ManifestError for what its family has not.
     """
-    if isinstance(backbone, LocalBackbone) and isinstance(backbone.profile, NanoProfile):
+    if isinstance(backbone.profile, NanoProfile):
         return NanoLearner(backbone, task, training, start, open_picture, device)
-    raise ManifestError(f"stacks for {backbone.name!r} cannot be trained here", "choose --backbone nano")
+    assert isinstance(backbone.profile, HubProfile)
+    return HubLearner(backbone.profile, task, training, start, open_picture, device)
 
 
 class NanoLearner:
@@ -70,7 +71,7 @@ class NanoLearner:
         self._area = backbone.profile.model.config.canvas_area
         self._canvases: Recent[Path, Canvas] = Recent(CANVASES_MIB * MIB)
         base = backbone.profile.model.to(device).requires_grad_(False)
-        self.model = _with_stack(base, task, training, start).to(base.dtype)
+        self.model = with_stack(base, task, NANO_PLACES, training, start).to(base.dtype)
 
     def loss(self, lessons: Sequence[Lesson], history: Sequence[Message]) -> tuple[Tensor, int]:
         """See Learner. Pictures that share a canvas go through the model together."""
@@ -106,13 +107,3 @@ class NanoLearner:
             [answer_ids(self._tokenizer, lesson.written(self._box_range), self._spelled) for lesson, _ in group],
             [place for _, place in canvases],
         )
-
-
-def _with_stack(base: Any, task: str, training: Training, start: Path | None) -> Any:
-    from peft import PeftModel, get_peft_model
-
-    if start is not None:
-        return PeftModel.from_pretrained(
-            base, start, adapter_name=task, is_trainable=True, autocast_adapter_dtype=False
-        )
-    return get_peft_model(base, lora_config(NANO_PLACES, training), adapter_name=task, autocast_adapter_dtype=False)

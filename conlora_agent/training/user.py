@@ -1,33 +1,30 @@
 """Trains a stack for a user's own task from a file of examples, and puts it into the task's folder.
 
-What can be wrong with the request (manifest, rows, pictures, precision) is found before the model loads. Not covered
-here: the loop (course.py), `nano` and the built-in tasks (nano.py).
+What can be wrong with the request (manifest, rows, pictures) is found before the model loads. Not covered here: the
+loop (course.py), `nano` and the built-in tasks (nano.py).
 """
 
 from __future__ import annotations
 
 import hashlib
-import importlib.util
 import json
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from adapters.manifest import Manifest, Training
 from adapters.publish import publish_stack
 from adapters.weights import check_weights
-from conlora_agent.core.errors import BadInput
+from conlora_agent.core.errors import BackboneError, ManifestError
 from conlora_agent.core.protocols import Backbone
-from conlora_agent.settings import Settings
+from conlora_agent.settings import Precision, Settings
 from conlora_agent.training.lessons import Lesson, divide, load_picture, read_lessons
 
 if TYPE_CHECKING:
     from conlora_agent.training.course import Look, Standing
-
-Precision = Literal["auto", "fp32", "bf16", "8bit", "4bit"]
 
 
 @dataclass(frozen=True)
@@ -76,33 +73,26 @@ def read_rows(order: Order, settings: Settings, watcher: Watcher) -> Rows:
     return Rows(read(order.data), read(order.validation))
 
 
-def check_precision(precision: Precision, backbone: str) -> None:
-    """Raises BadInput for a precision that this machine or this backbone has not."""
-    if precision not in ("8bit", "4bit"):
-        return
-    if backbone == "nano":
-        raise BadInput(f"{precision} is for large backbones: nano is a few hundred megabytes", "use --precision bf16")
-    if importlib.util.find_spec("bitsandbytes") is None:
-        raise BadInput(f"{precision} needs the package bitsandbytes", "run: pip install bitsandbytes")
-    import torch
-
-    if not torch.cuda.is_available():
-        raise BadInput(f"{precision} needs a CUDA GPU, and there is none here", "use --precision bf16")
-
-
 def train_stack(
-    order: Order, rows: Rows, backbone: Backbone, settings: Settings, watcher: Watcher
+    order: Order, rows: Rows, load: Callable[[], Backbone], settings: Settings, watcher: Watcher
 ) -> dict[str, Any] | None:
-    """Train, and make the result the task's stack for this backbone.
+    """Train, and make the result the task's stack for the backbone that `load` gives.
 
-    Returns what there is to say about it; None in every process but the first, where several train together.
+    It is loaded once the processes that train together know of one another, so that each has a GPU of its own.
+    Returns what there is to say about it; None in every process but the first.
     Raises ManifestError when the backbone has no place for the stack, BackboneError when training fails.
     """
+    import torch
+
+    from conlora_agent.backbone.local import LocalBackbone
     from conlora_agent.training.course import Course, Teacher
     from conlora_agent.training.learner import learner_for
     from conlora_agent.training.world import World
 
     began, world = time.monotonic(), World()
+    backbone = load()
+    if not isinstance(backbone, LocalBackbone):
+        raise ManifestError(f"stacks for {backbone.name!r} cannot be trained here", "choose a model of this machine")
     checkpoint = settings.cache / "training" / f"{order.manifest.name}-{_digest(order, rows, backbone)}.pt"
     if order.fresh and world.first:
         checkpoint.unlink(missing_ok=True)
@@ -110,11 +100,15 @@ def train_stack(
     if order.start is not None:
         check_weights(order.start, backbone.name, backbone.revision)
     open_picture = partial(load_picture, where=order.data.name, max_pixels=settings.max_picture_pixels)
-    _set_precision(backbone, order.precision, world.device)
+    rate = order.training.rate or backbone.profile.places.rate
     learner = learner_for(backbone, order.manifest.name, order.training, order.start, open_picture, world.device)
     watcher = watcher if world.first else Watcher()
-    course = Course(order.training, order.seed, order.together, checkpoint, watcher.on_step, watcher.on_look)
-    standing = Teacher(course, learner, rows.lessons, rows.held, world).teach()
+    course = Course(order.training, rate, order.seed, order.together, checkpoint, watcher.on_step, watcher.on_look)
+    try:
+        standing = Teacher(course, learner, rows.lessons, rows.held, world).teach()
+    except torch.OutOfMemoryError as error:
+        problem = f"{order.together} rows at once do not fit in memory"
+        raise BackboneError(problem, "lower --together, or choose --precision 8bit or 4bit") from error
     report = _report(order, rows, backbone, standing, time.monotonic() - began)
     if world.first:
         write = partial(_write, learner.model, backbone, report)
@@ -122,15 +116,6 @@ def train_stack(
         checkpoint.unlink(missing_ok=True)
     world.wait()
     return report if world.first else None
-
-
-def _set_precision(backbone: Backbone, precision: Precision, device: str) -> None:
-    """bf16 is what models are loaded in; a CPU without it is slow but right."""
-    import torch
-
-    model: Any = getattr(backbone, "model", None)
-    if model is not None and precision in ("fp32", "bf16"):
-        model.to(device, torch.float32 if precision == "fp32" else torch.bfloat16)
 
 
 def _write(model: Any, backbone: Backbone, report: dict[str, Any], folder: Path) -> None:
