@@ -259,6 +259,7 @@ class Agent:
 
     def close(self) -> None:
         """Let go of the model and of the database."""
+        self.models.close()
         self.models = Models(self.settings)
         self.tools.close()
         self._database.close()

@@ -58,6 +58,11 @@ class Models:
                 self._backbone = load_backbone(self._settings.backbone, self._settings, on_progress=self._on_progress)
             return self._backbone
 
+    def close(self) -> None:
+        """Let go of the backbone, and of its connections where it is elsewhere."""
+        if (close := getattr(self._backbone, "close", None)) is not None:
+            close()
+
     def stack(self, task: Task) -> str | None:
         """Name of the attached stack of `task`, None when the task is prompt-only on this backbone.
 

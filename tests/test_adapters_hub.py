@@ -117,5 +117,5 @@ def test_a_repository_that_is_no_task_and_an_unknown_path_are_one_line(httpserve
         pass
     with pytest.raises(ManifestError, match="there is no folder or file owner/leaves, and the hub is not asked"):
         TaskRegistry(tmp_path / "home", offline=True).add("owner/leaves")
-    with pytest.raises(ManifestError, match=r"no task\.toml"):
+    with pytest.raises(ManifestError, match="there is no folder or file"):
         TaskRegistry(tmp_path / "home").add("./owner/leaves")

@@ -190,7 +190,7 @@ def test_a_taken_name_names_its_owner_and_the_remedy(registry: TaskRegistry, tmp
 
 
 def test_a_missing_folder_and_a_file_are_refused(registry: TaskRegistry, tmp_path: Path) -> None:
-    assert "no task.toml" in refused(registry, tmp_path / "nowhere")
+    assert "there is no folder or file" in refused(registry, tmp_path / "nowhere")
     (tmp_path / "task.zip").write_bytes(b"PK")
     assert "is not a ZIP archive" in refused(registry, tmp_path / "task.zip")
 

@@ -184,6 +184,31 @@ def test_what_does_not_load_is_named(tmp_path: Path) -> None:
         load_backbone("nobody/nothing", Settings.load({}, offline=True))
 
 
+@pytest.mark.parametrize("kind", MAKERS)
+def test_a_sound_model_has_no_problem(kind: str) -> None:
+    assert LocalBackbone(kind, "tiny", profile(kind)).problems() == []
+
+
+def test_a_model_that_is_not_whole_is_named(tmp_path: Path) -> None:
+    from safetensors.torch import load_file, save_file
+
+    folder = save_tiny("internvl", tmp_path / "tiny")
+    weights = load_file(folder / "model.safetensors")
+    gone = next(name for name in weights if "q_proj" in name)
+    save_file({k: v for k, v in weights.items() if k != gone}, folder / "model.safetensors", {"format": "pt"})
+    with pytest.raises(BackboneError, match=r"is not whole: its weights lack .*q_proj"):
+        load_backbone(str(folder), Settings.load({}))
+    save_file({**weights, gone: weights[gone] * float("nan")}, folder / "model.safetensors", {"format": "pt"})
+    spoilt: Any = load_backbone(str(folder), Settings.load({}))
+    (problem,) = spoilt.problems()
+    assert "q_proj" in problem
+    assert "no numbers; fetch the model again" in problem
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps({**config, "image_token_id": 70}))
+    with pytest.raises(BackboneError, match="no picture token at 70"):
+        load_backbone(str(folder), Settings.load({}))
+
+
 def test_a_family_that_writes_pixels_knows_how_large_it_sees_the_picture() -> None:
     made = profile("qwen2_5_vl")
     columns, rows = made.pixels(picture()).size

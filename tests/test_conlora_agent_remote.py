@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import json
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -212,8 +213,10 @@ def test_our_own_server_is_a_backbone(tmp_path: Path, caplog: pytest.LogCaptureF
     def see(request: GenerateRequest) -> str:
         return "A red book." if request.picture is not None else f"You said: {request.instruction}"
 
-    with serving(make_agent(backbone=FakeBackbone(see))) as served:
-        backbone = RemoteBackbone(f"{served.url}/v1#base")
+    with (
+        serving(make_agent(backbone=FakeBackbone(see))) as served,
+        closing(RemoteBackbone(f"{served.url}/v1#base")) as backbone,
+    ):
         assert backbone.generate(GenerateRequest("hello")).text == "You said: hello"
         shown: list[str] = []
         looked = backbone.generate(

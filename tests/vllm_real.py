@@ -8,6 +8,7 @@ side, and taken away.
 from __future__ import annotations
 
 import os
+import re
 import socket
 import subprocess
 import time
@@ -24,6 +25,7 @@ import torch
 import transformers as T
 from peft import LoraConfig, get_peft_model
 from PIL import Image
+from safetensors.torch import load_file, save_file
 
 from conlora_agent.backbone.load import load_hub
 from conlora_agent.backbone.remote import RemoteBackbone
@@ -64,6 +66,12 @@ def save_model(folder: Path) -> Path:
     )  # fmt: skip
     T.LlavaForConditionalGeneration(config).save_pretrained(folder)
     processor.save_pretrained(folder)
+    # The names of released checkpoints, which vLLM knows and transformers loads, too.
+    weights = load_file(folder / "model.safetensors")
+    renamed = {
+        re.sub(r"vision_tower\.(?!vision_model)", "vision_tower.vision_model.", key): weights[key] for key in weights
+    }
+    save_file(renamed, folder / "model.safetensors", {"format": "pt"})
     return folder
 
 

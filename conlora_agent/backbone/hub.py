@@ -7,8 +7,9 @@ family's parts are (families.py) and its prompt (chat.py).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 import torch
@@ -19,6 +20,7 @@ from conlora_agent.backbone.families import PALIGEMMA, QWEN2, QWEN3, Family
 from conlora_agent.backbone.keyvalues import KeyValues, Rows
 from conlora_agent.backbone.places import Places
 from conlora_agent.backbone.profile import Pixels, Profile, VisionLayers
+from conlora_agent.backbone.selftest import lacking_tokens, no_numbers, too_few_rows
 from conlora_agent.core.errors import BackboneError
 from conlora_agent.core.types import Message
 
@@ -63,13 +65,26 @@ class HubProfile(Profile):
                 setattr(self.processor.image_processor, option, False)
         self._text = model.get_submodule(family.language)
         self._head = model.get_submodule(family.head)
-        self._image_id = int(getattr(model.config, "image_token_id", None) or model.config.image_token_index)
+        image_ids = (getattr(model.config, name, None) for name in ("image_token_id", "image_token_index"))
+        self._image_id = next((int(number) for number in image_ids if number is not None), -1)
         template = getattr(processor, "chat_template", None) or self.tokenizer.chat_template
         if family.template and not template:
             raise BackboneError(
                 "the model has no chat template", "choose its variant for conversation (-it, -instruct)"
             )
         self.chat = ChatFormat(family, self.tokenizer, template, self._image_id)
+
+    def problems(self) -> Iterator[str]:
+        """See Profile."""
+        for problem in chain(self.mismatches(), no_numbers(self.model)):
+            yield f"{problem}; fetch the model again"
+
+    def mismatches(self) -> Iterator[str]:
+        """One line for each way in which tokenizer and model do not belong together; quick to find."""
+        if self._image_id not in self.tokenizer.get_added_vocab().values():
+            yield f"the tokenizer has no picture token at {self._image_id}, where the model expects one"
+        yield from lacking_tokens(self.tokenizer, self.record.around)
+        yield from too_few_rows(self.model, self.tokenizer)
 
     # -- prompt -------------------------------------------------------------------------------------------------------
 

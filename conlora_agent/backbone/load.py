@@ -67,14 +67,22 @@ def load_hub(source: str, settings: Settings) -> Backbone:
             chat_template=tokenizer.chat_template or _chat_template(source, settings.offline),
         )
         numbers = {"dtype": dtype_of(settings.precision, device)} | quantised(settings.precision, family, device)
-        model: Any = transformers.AutoModelForImageTextToText.from_pretrained(source, **numbers, **where)
+        automatic: Any = transformers.AutoModelForImageTextToText
+        model, info = automatic.from_pretrained(source, output_loading_info=True, **numbers, **where)
         if "quantization_config" not in numbers:
             model.to(device)
     except (OSError, ValueError, RuntimeError, ImportError, KeyError) as error:
         why = first_line(error)
         raise BackboneError(f"the model {source!r} does not load ({why})", "check its name, or its folder") from error
+    # transformers fills in what is missing with random numbers.
+    if missing := sorted(info["missing_keys"]):
+        raise _unfit(
+            source, f"its weights lack {missing[0]}" + (f" and {len(missing) - 1} more" if missing[1:] else "")
+        )
     made = getattr(config, "_commit_hash", None) or folder_revision(Path(source))
     profile = hub_profile(family, model, parts)
+    for problem in profile.mismatches():
+        raise _unfit(source, problem)
     return LocalBackbone(backbone_name(source) or source, made[:12], profile, **_budgets(settings))
 
 
@@ -86,6 +94,10 @@ def _chat_template(source: str, offline: bool) -> str | None:
         source, "chat_template.json", local_files_only=offline, _raise_exceptions_for_missing_entries=False
     )
     return json.loads(Path(found).read_text(encoding="utf-8")).get("chat_template") if found else None
+
+
+def _unfit(source: str, problem: str) -> BackboneError:
+    return BackboneError(f"the model {source!r} is not whole: {problem}", "fetch or save it again")
 
 
 def _budgets(settings: Settings) -> dict[str, int]:

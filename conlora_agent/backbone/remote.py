@@ -110,6 +110,10 @@ class RemoteBackbone:
         with self._lock:
             return (*self._attached, *(name for name in self._listed if name not in self._attached))
 
+    def close(self) -> None:
+        """Close the connections to the server."""
+        self._http.close()
+
     # -- generation ---------------------------------------------------------------------------------------------------
 
     def generate(self, request: GenerateRequest) -> Generation:
