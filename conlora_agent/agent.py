@@ -17,26 +17,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from conlora_agent.core.errors import BadInput, TextError, UnknownName
-from conlora_agent.core.protocols import Backbone, Explains, GenerateRequest, Generation, Router
-from conlora_agent.core.types import (
-    CHAT,
-    CLARIFY,
-    Box,
-    Event,
-    Explanation,
-    Finished,
-    Focus,
-    Plan,
-    Route,
-    RouteQuery,
-    Step,
-    TurnResult,
-)
+from conlora_agent.core.events import Event, Finished
+from conlora_agent.core.protocols import Backbone, Explains, Router
+from conlora_agent.core.types import CHAT, CLARIFY, Box, Explanation, Focus, Plan, Route, RouteQuery, Step, TurnResult
+from conlora_agent.defaults import default_database, default_router, default_tasks, default_tools
 from conlora_agent.ingest import clean_region, clean_text
 from conlora_agent.looking import look_first
 from conlora_agent.memory.decoding import read_picture_file
 from conlora_agent.memory.leases import Leases
-from conlora_agent.memory.opening import open_database
 from conlora_agent.memory.pictures import PictureStore
 from conlora_agent.memory.repair import Repaired, repair
 from conlora_agent.memory.threads import ThreadStore, check_thread_id, new_thread_id
@@ -53,9 +41,6 @@ if TYPE_CHECKING:
     from tools.registry import ToolRegistry
 
 PICTURES = "pictures"
-TASKS = "tasks"
-TOOLS = "tools"
-MCP_CONFIG = "mcp.json"
 LIVE_SETTINGS = ("clarify_threshold", "max_steps", "history_tokens")
 """Settings that may change while the agent runs."""
 
@@ -75,13 +60,13 @@ class Agent:
     ) -> None:
         """`on_progress` is handed to the backbone's first-use assembly. Raises SettingsError."""
         self.settings = settings or Settings.load()
-        self._database = open_database(_address(self.settings), self.settings.home)
+        self._database = default_database(self.settings)
         self._leases = Leases(self._database)
         self.pictures = PictureStore(
             self._database, self.settings.home / PICTURES, max_pixels=self.settings.max_picture_pixels
         )
-        self.tools = tools or _default_tools(self.settings, self.pictures)
-        self.tasks = tasks or _default_tasks(self.settings, self.tools)
+        self.tools = tools or default_tools(self.settings, self.pictures)
+        self.tasks = tasks or default_tasks(self.settings, self.tools)
         self.models = Models(self.settings, backbone, on_progress)
         self.taught = TaughtPhrases(self.settings.home)
         self.threads = ThreadStore(self._database, self._leases, self.pictures)
@@ -324,7 +309,7 @@ class Agent:
         routes = self.routes()
         with self._lock:
             if self._router is None:
-                self._router = _default_router(self.settings, routes, self.models)
+                self._router = default_router(self.settings, routes, self.models)
             elif routes != self._fitted_for:
                 self._router.refit(routes)
             self._fitted_for = routes
@@ -335,83 +320,3 @@ def _turn(text: str, image: Path | str | bytes | None, task: str | None, region:
     """What the graph is given. Raises PictureError for a file that cannot be read, BadInput for an unfit region."""
     data = image if image is None or isinstance(image, bytes) else read_picture_file(Path(image))
     return {"text": text, "picture": data, "task": task, "region": None if region is None else clean_region(region)}
-
-
-def _address(settings: Settings) -> str | None:
-    return settings.database.get_secret_value() if settings.database else None
-
-
-def _default_tools(settings: Settings, pictures: PictureStore) -> ToolRegistry:
-    from tools.registry import default_tools
-
-    registry = default_tools(
-        settings.providers(),
-        timeout_s=settings.http_timeout_s,
-        offline=settings.offline,
-        allowed_origins=settings.allowed_origins,
-        pictures=pictures,
-    )
-    _add_own_tools(registry, settings)
-    _add_mcp_tools(registry, settings)
-    return registry
-
-
-def _add_own_tools(registry: ToolRegistry, settings: Settings) -> None:
-    """The operations of services that the user added. One whose name was taken since is left out, and said."""
-    from tools.operations import load_operations
-
-    found, silent = load_operations(settings.home / TOOLS, settings.client())
-    registry.silent |= silent
-    for tool in found:
-        if tool.name in registry.names():
-            registry.silent[f"{tool.name}.json"] = f"another tool is called {tool.name!r} too; add it by another name"
-        else:
-            registry.add(tool)
-
-
-def _add_mcp_tools(registry: ToolRegistry, settings: Settings) -> None:
-    """The tools of the configured MCP servers, which stay open until the agent is closed. Raises SettingsError."""
-    config = settings.mcp_config or settings.home / MCP_CONFIG
-    if settings.mcp_config is None and not config.exists():
-        return
-    from tools.mcp import McpServers, read_servers
-
-    servers = McpServers(read_servers(config))
-    registry.on_close(servers.close)
-    found, silent = servers.tools(settings.home / TOOLS)
-    registry.silent |= silent
-    for tool in found:
-        if tool.name in registry.names():
-            registry.silent[tool.name] = f"two tools are called {tool.name!r}; rename the server in {config.name}"
-        else:
-            registry.add(tool)
-
-
-def _default_tasks(settings: Settings, tools: ToolRegistry) -> TaskRegistry:
-    from adapters.registry import TaskRegistry
-
-    return TaskRegistry(settings.home / TASKS, reserved=tools.names(), offline=settings.offline)
-
-
-def _default_router(settings: Settings, routes: Sequence[Route], models: Models) -> Router:
-    if settings.router == "fixed":
-        from router.fixed import FixedRouter
-
-        return FixedRouter(next(route for route in routes if route.name == CHAT))
-
-    def ask(request: GenerateRequest) -> Generation:
-        return models.backbone().generate(request)
-
-    cache, threshold = settings.cache, settings.clarify_threshold
-    if settings.router == "llm":
-        from router.language import LanguageRouter
-
-        return LanguageRouter(routes, ask, model=models.name, cache_dir=cache, clarify_threshold=threshold)
-    from router.embedding import EmbeddingRouter
-
-    embedding = EmbeddingRouter(routes, cache_dir=cache, clarify_threshold=threshold)
-    if settings.router == "cascade":
-        from router.cascade import CascadeRouter
-
-        return CascadeRouter(embedding, ask, model=models.name, cache_dir=cache, cost=settings.llm_cost)
-    return embedding

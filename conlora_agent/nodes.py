@@ -14,15 +14,9 @@ from conlora_agent.action import act as act_step
 from conlora_agent.action import answers
 from conlora_agent.answers import compose, confidence
 from conlora_agent.core.errors import TextError
+from conlora_agent.core.events import Planned
 from conlora_agent.core.protocols import GenerateRequest
-from conlora_agent.core.types import (
-    Pending,
-    Plan,
-    Planned,
-    RouteQuery,
-    TurnRecord,
-    Usage,
-)
+from conlora_agent.core.types import Pending, Plan, RouteQuery, TurnRecord, Usage
 from conlora_agent.focus import add_picture, mark
 from conlora_agent.ingest import clean_text
 from conlora_agent.looking import look_first

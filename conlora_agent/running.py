@@ -10,7 +10,8 @@ from collections.abc import Callable, Generator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from conlora_agent.core.errors import StorageError
-from conlora_agent.core.types import Event, Finished, TurnResult
+from conlora_agent.core.events import Event, Finished
+from conlora_agent.core.types import TurnResult
 from conlora_agent.memory.leases import Leases
 from conlora_agent.memory.pictures import PictureStore, TransientPictures
 from conlora_agent.streaming import EventChannel

@@ -10,7 +10,7 @@ import queue
 import threading
 from collections.abc import Callable, Generator
 
-from conlora_agent.core.types import Event
+from conlora_agent.core.events import Event
 
 _TICK_S = 0.1
 

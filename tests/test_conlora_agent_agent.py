@@ -10,8 +10,8 @@ from turns import ScriptedRouter, Weather, make_agent, png, step
 
 from conlora_agent.agent import Agent
 from conlora_agent.core.errors import BadInput, PictureError, TextError, UnknownName
+from conlora_agent.core.events import Event, Finished, Planned, StepFinished, StepStarted, Token
 from conlora_agent.core.protocols import GenerateRequest
-from conlora_agent.core.types import Event, Finished, Planned, StepFinished, StepStarted, Token
 from conlora_agent.testing import FakeBackbone
 from router.fixed import FixedRouter
 from tools.registry import ToolRegistry

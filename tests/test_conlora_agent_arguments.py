@@ -12,8 +12,9 @@ from pydantic import BaseModel
 
 from conlora_agent.agent import Agent
 from conlora_agent.arguments import merged
+from conlora_agent.core.events import Finished
 from conlora_agent.core.protocols import GenerateRequest
-from conlora_agent.core.types import Finished, Step
+from conlora_agent.core.types import Step
 from conlora_agent.settings import Settings
 from conlora_agent.testing import FakeBackbone
 from tests.turns import ScriptedRouter, png, step

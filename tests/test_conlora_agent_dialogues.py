@@ -13,7 +13,8 @@ from PIL import Image
 from pytest_httpserver import HTTPServer
 
 from conlora_agent.agent import Agent
-from conlora_agent.core.types import Finished, PlannedStep, TurnResult
+from conlora_agent.core.events import Finished
+from conlora_agent.core.types import PlannedStep, TurnResult
 from conlora_agent.settings import Settings
 from conlora_agent.testing import FakeBackbone
 from tests.api_server import providers, serve_everything

@@ -12,7 +12,7 @@ from databases import fresh_postgres
 from turns import make_agent, png
 
 from conlora_agent.core.errors import TextError, ThreadBusy, UnknownName
-from conlora_agent.core.types import StepStarted
+from conlora_agent.core.events import StepStarted
 from conlora_agent.memory import leases as leases_module
 from conlora_agent.memory.database import Database
 from conlora_agent.memory.leases import Leases, check_lease

@@ -8,8 +8,8 @@ import pytest
 from turns import make_agent
 
 from conlora_agent.core.errors import BackboneError
+from conlora_agent.core.events import StepFinished
 from conlora_agent.core.protocols import GenerateRequest
-from conlora_agent.core.types import StepFinished
 from conlora_agent.prompts import BEFORE
 from conlora_agent.recall import Exchange
 from conlora_agent.summary import extracted

@@ -23,7 +23,7 @@ from apps.cli.common import (
 )
 from apps.render import printable, step_lines
 from conlora_agent.core.errors import BadInput, ConloraError, UnknownName
-from conlora_agent.core.types import Finished, StepFinished, Token
+from conlora_agent.core.events import Finished, StepFinished, Token
 
 if TYPE_CHECKING:
     from conlora_agent.agent import Agent

@@ -93,7 +93,7 @@ def add(
     as_json: JsonOption = False,
 ) -> None:
     """Turn an operation of a web service into a tool."""
-    from conlora_agent.agent import TOOLS
+    from conlora_agent.defaults import TOOLS
     from tools.openapi import read_operation
     from tools.operations import save_operation
 
@@ -117,7 +117,7 @@ def remove(
     as_json: JsonOption = False,
 ) -> None:
     """Remove a tool that was added."""
-    from conlora_agent.agent import TOOLS
+    from conlora_agent.defaults import TOOLS
 
     folder = load_settings().home / TOOLS
     added = {path.stem: path for path in folder.glob("*.json")} if folder.is_dir() else {}

@@ -33,7 +33,8 @@ from apps.server.wire import (
     finish_reason,
 )
 from conlora_agent.core.errors import BadInput, ConloraError
-from conlora_agent.core.types import Event, Finished, TurnResult
+from conlora_agent.core.events import Event, Finished
+from conlora_agent.core.types import TurnResult
 
 router = APIRouter(tags=["chat"])
 

@@ -38,7 +38,8 @@ from apps.server.stream import Growing
 from apps.server.turns import Asked, Events, Turns, TurnStream, result_of
 from apps.server.wire import AUTO
 from conlora_agent.core.errors import BadInput, ConloraError, UnknownName
-from conlora_agent.core.types import Event, Finished, TurnResult
+from conlora_agent.core.events import Event, Finished
+from conlora_agent.core.types import TurnResult
 from conlora_agent.memory.threads import new_thread_id
 
 router = APIRouter(tags=["responses"])

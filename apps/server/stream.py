@@ -7,7 +7,7 @@ the step ends. Where an answer is worded otherwise than what was streamed, it fo
 from __future__ import annotations
 
 from conlora_agent.answers import said
-from conlora_agent.core.types import Event, Finished, StepFinished, StepStarted, Token
+from conlora_agent.core.events import Event, Finished, StepFinished, StepStarted, Token
 
 
 class Growing:

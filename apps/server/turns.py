@@ -21,7 +21,8 @@ from apps.server.pictures import PictureFetcher
 from apps.server.slots import Slots
 from apps.server.wire import AUTO, BASE
 from conlora_agent.core.errors import PictureError, UnknownName
-from conlora_agent.core.types import CHAT, Box, Event, Finished, Step, TurnResult
+from conlora_agent.core.events import Event, Finished
+from conlora_agent.core.types import CHAT, Box, Step, TurnResult
 
 if TYPE_CHECKING:
     from conlora_agent.agent import Agent

@@ -16,7 +16,8 @@ from apps.preparation import Preparation
 from apps.web.markup import markdown, plain
 from apps.web.messages import Renderer, chips
 from conlora_agent.core.errors import ConloraError, Failure
-from conlora_agent.core.types import Box, Event, Finished, PlannedStep, StepFinished, StepStarted, Token
+from conlora_agent.core.events import Event, Finished, StepFinished, StepStarted, Token
+from conlora_agent.core.types import Box, PlannedStep
 
 if TYPE_CHECKING:
     from conlora_agent.agent import Agent
