@@ -15,7 +15,6 @@ import pytest
 from turns import make_agent, png
 
 from conlora_agent.core.errors import StorageError
-from conlora_agent.memory import schema
 from conlora_agent.memory.sqlite import SqliteDatabase
 from evals.storage import measure
 from tests.command import conlora
@@ -142,28 +141,6 @@ def test_a_newer_schema_is_left_alone(tmp_path: Path) -> None:
         connection.execute("PRAGMA user_version = 99")
     with pytest.raises(StorageError, match="schema version 99"), database.read():
         pass
-
-
-def test_an_older_schema_is_brought_up_to_date(isolated_home: Path) -> None:
-    agent = make_agent()
-    for text in ("where is the Bücherregal?", "hello", "thanks"):
-        agent.ask(text, thread="t")
-    agent.close()
-    with sqlite3.connect(isolated_home / "threads.db") as connection:
-        ((raw,),) = connection.execute("SELECT checkpoint FROM checkpoints").fetchall()
-        checkpoint = json.loads(raw)
-        del checkpoint["channel_values"]["window"][:2], checkpoint["channel_values"]["summary"]
-        connection.execute("UPDATE checkpoints SET checkpoint = ?", (json.dumps(checkpoint),))
-        connection.execute("ALTER TABLE turns DROP COLUMN said")
-        connection.execute("PRAGMA user_version = 1")
-    connection.close()
-    agent = make_agent()
-    assert [thread.id for thread in agent.threads.search("BÜCHERREGAL")] == ["t"]
-    assert agent.state("t")["summary"] == "where is the Bücherregal? → All right.\nhello → All right."
-    assert agent.ask("and now?", thread="t").thread == "t"
-    with sqlite3.connect(isolated_home / "threads.db") as connection:
-        assert connection.execute("PRAGMA user_version").fetchone() == (schema.VERSION,)
-    connection.close()
 
 
 def test_fifty_turns_with_pictures_take_a_twentieth_of_what_a_saver_with_pictures_takes() -> None:

@@ -14,10 +14,12 @@ from turns import make_agent, png
 from conlora_agent.core.errors import TextError, ThreadBusy, UnknownName
 from conlora_agent.core.events import StepStarted
 from conlora_agent.memory import leases as leases_module
+from conlora_agent.memory import schema
 from conlora_agent.memory.database import Database
 from conlora_agent.memory.leases import Leases, check_lease
 from conlora_agent.memory.opening import open_database
 from conlora_agent.memory.retention import Retention
+from conlora_agent.memory.sqlite import SqliteDatabase
 from conlora_agent.memory.threads import new_thread_id
 from conlora_agent.settings import Settings
 from conlora_agent.testing import FakeBackbone
@@ -96,6 +98,26 @@ def test_a_second_turn_on_the_thread_is_refused() -> None:
     assert other.ask("hello", thread="u").thread == "u"
     list(events)
     assert other.ask("hello", thread="t").thread == "t"
+
+
+def test_an_older_version_is_brought_up_to_date(database: Database) -> None:
+    agent = make_agent()
+    for text in ("where is the Bücherregal?", "hello", "thanks"):
+        agent.ask(text, thread="t")
+    agent.close()
+    sqlite = isinstance(database, SqliteDatabase)
+    with database.write() as connection:
+        checkpoint = json.loads(connection.execute("SELECT checkpoint FROM checkpoints").fetchone()[0])
+        del checkpoint["channel_values"]["window"][:2], checkpoint["channel_values"]["summary"]
+        connection.execute("UPDATE checkpoints SET checkpoint = ?", (json.dumps(checkpoint),))
+        connection.execute("ALTER TABLE turns DROP COLUMN said")
+        connection.execute("PRAGMA user_version = 1" if sqlite else "UPDATE conlora_schema SET version = 1")
+    agent = make_agent()
+    assert [thread.id for thread in agent.threads.search("BÜCHERREGAL")] == ["t"]
+    assert agent.state("t")["summary"] == "where is the Bücherregal? → All right.\nhello → All right."
+    assert agent.ask("and now?", thread="t").thread == "t"
+    found = rows(database, "PRAGMA user_version" if sqlite else "SELECT version FROM conlora_schema")
+    assert found == [(schema.VERSION,)]
 
 
 # -- threads ----------------------------------------------------------------------------------------------------------
