@@ -9,8 +9,7 @@ from __future__ import annotations
 import importlib.util
 import threading
 from collections import OrderedDict
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -22,7 +21,6 @@ from router.minilm import MiniLM
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
-    from torch import dtype
 
 Vectors = NDArray[np.float32]
 
@@ -43,15 +41,12 @@ class Encoder(Protocol):
 
 
 class MiniLMEncoder:
-    """all-MiniLM-L6-v2 on one thread, in bfloat16 where the processor computes in it, else in float32."""
+    """all-MiniLM-L6-v2 on one thread."""
 
     def __init__(self, folder: Path | None = None) -> None:
         """Load from `folder`, or from the installed package. Raises BackboneError when that is not possible."""
-        import torch
-
-        fast = torch.ops.mkldnn._is_mkldnn_bf16_supported()
-        self._tokenizer, self._model = _load(folder or packaged_model(), torch.bfloat16 if fast else torch.float32)
-        self.name = f"all-MiniLM-L6-v2+middle+opening/{'bfloat16' if fast else 'float32'}"
+        self._tokenizer, self._model = _load(folder or packaged_model())
+        self.name = f"all-MiniLM-L6-v2+middle+opening/{self._model.number_format}"
         self._lock = threading.Lock()
         self._recent: OrderedDict[str, Vectors] = OrderedDict()
 
@@ -77,14 +72,10 @@ class MiniLMEncoder:
             self._recent.popitem(last=False)
 
     def _forward(self, texts: Sequence[str]) -> Vectors:
-        import torch
-
         encodings = self._tokenizer.encode_batch(list(texts))
-        ids = torch.tensor([e.ids for e in encodings])  # (batch, length)
-        mask = torch.tensor([e.attention_mask for e in encodings])  # (batch, length)
-        with torch.inference_mode(), _one_thread():
-            vectors: Vectors = self._model(ids, mask).numpy()  # (batch, 1152)
-        return vectors
+        ids = np.array([e.ids for e in encodings], dtype=np.int64)  # (batch, length)
+        mask = np.array([e.attention_mask for e in encodings], dtype=np.int64)  # (batch, length)
+        return self._model(ids, mask)  # (batch, 1152)
 
 
 _shared: list[MiniLMEncoder] = []
@@ -109,32 +100,16 @@ def packaged_model() -> Path:
     return folder
 
 
-def _load(folder: Path, number_format: dtype) -> tuple[Tokenizer, MiniLM]:
+def _load(folder: Path) -> tuple[Tokenizer, MiniLM]:
     from tokenizers import Tokenizer
 
     try:
         tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
-        model = MiniLM(folder, number_format)
-    except Exception as error:  # tokenizers and safetensors raise bare exceptions of their own
+        model = MiniLM(folder)
+    except Exception as error:  # the libraries raise bare exceptions of their own
         raise BackboneError(
             f"the router's sentence encoder cannot be loaded ({error})", "run `make install`"
         ) from error
     tokenizer.enable_truncation(MAX_TOKENS)
     tokenizer.enable_padding()
     return tokenizer, model
-
-
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    """Sentences are so short that a second thread only adds waiting."""
-    import torch
-
-    threads = torch.get_num_threads()
-    if threads == 1:
-        yield
-        return
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)

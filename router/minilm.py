@@ -1,103 +1,111 @@
-"""The network of all-MiniLM-L6-v2 (a six-layer BERT) as plain functions on its published weights.
+"""The network of all-MiniLM-L6-v2 (a six-layer BERT), built from its published weights as an OpenVINO graph.
 
-Written out because loading it through a general model library takes seconds of imports and a third more time per
+Written out because loading it through a general model library takes seconds of imports and several times longer per
 sentence, and because the router reads more than one mean. The last layer says what a text is about; half-way up, the
 wording is still there ("where is X" against "what is X"); and how a text opens says what is wanted with it. Agrees
-with sentence-transformers (tests/test_router_encoder.py). Inference only.
+with sentence-transformers (tests/test_router_encoder.py). Inference only, on one thread: sentences are so short that a
+second one only adds waiting.
 """
 
 from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
-if TYPE_CHECKING:
-    from torch import Tensor, dtype
+import numpy as np
+from numpy.typing import NDArray
 
-    Affine = tuple[Tensor, Tensor]
-
+Vectors = NDArray[np.float32]
+Node = Any
+"""A value in the graph."""
 
 MIDDLE = 3
 MIDDLE_LENGTH = 1.5
 OPENING_LENGTH = 0.7
 """The layer whose output is the second part of a vector, and how long the second and third parts are beside the first,
 which has length one. Chosen by cross-validation on the routing examples and on the validation split of CLINC150."""
+MASKED = 1e9
+ONE_THREAD = {"INFERENCE_NUM_THREADS": 1, "NUM_STREAMS": 1, "ENABLE_CPU_PINNING": False}
 
 
 class MiniLM:
     """Token ids to sentence vectors: meaning (last layer), wording (middle layer), opening (last layer)."""
 
-    def __init__(self, folder: Path, number_format: dtype) -> None:
-        """Read `config.json` and `model.safetensors`. Raises OSError, ValueError or KeyError when they do not fit."""
-        from safetensors.torch import load_file
+    def __init__(self, folder: Path) -> None:
+        """Read `config.json` and `model.safetensors`. Raises OSError, ValueError, KeyError or RuntimeError when they do
+        not fit.
+        """
+        from openvino import Core
+        from safetensors.numpy import load_file
 
         config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-        self.heads: int = config["num_attention_heads"]
-        self.width: int = config["hidden_size"]
-        self.eps: float = config["layer_norm_eps"]
-        raw = load_file(folder / "model.safetensors")
-        self._weights = {name: w.to(number_format) for name, w in raw.items() if w.is_floating_point()}
-        self._tokens = self._weights["embeddings.word_embeddings.weight"]  # (vocabulary, width)
-        segment = self._weights["embeddings.token_type_embeddings.weight"][0]
-        self._places = self._weights["embeddings.position_embeddings.weight"] + segment  # (512, width)
-        self._layers = [self._layer(f"encoder.layer.{n}") for n in range(config["num_hidden_layers"])]
-        self._norm = self._affine("embeddings.LayerNorm")
+        compiled = Core().compile_model(_graph(load_file(folder / "model.safetensors"), config), "CPU", ONE_THREAD)
+        self.number_format: str = compiled.get_property("INFERENCE_PRECISION_HINT").to_string()
+        """What it computes in: bfloat16 where the processor does."""
+        self._request = compiled.create_infer_request()
 
-    def __call__(self, ids: Tensor, mask: Tensor) -> Tensor:
+    def __call__(self, ids: NDArray[np.int64], mask: NDArray[np.int64]) -> Vectors:
         """Vectors float32 (batch, 3 * width) for `ids` (batch, length) and `mask` (batch, length), 1 = real token."""
-        from torch import cat
-        from torch.nn import functional
-
-        x = self._add_norm(self._tokens[ids] + self._places[: ids.shape[1]], self._norm)  # (batch, length, width)
-        attend = None if bool(mask.all()) else mask[:, None, None, :].bool()
-        middle = x
-        for number, (qkv, mix, mix_norm, up, down, out_norm) in enumerate(self._layers, start=1):
-            x = self._add_norm(x + functional.linear(self._attention(x, qkv, attend), *mix), mix_norm)
-            hidden = functional.gelu(functional.linear(x, *up))  # (batch, length, 4 * width)
-            x = self._add_norm(x + functional.linear(hidden, *down), out_norm)
-            middle = x if number == MIDDLE else middle
         words = _words(mask)
-        opening = words / (words.cumsum(1) + (words == 0))  # the n-th word weighs 1/n
-        parts = [_mean(x, mask.float()), _mean(middle, words) * MIDDLE_LENGTH, _mean(x, opening) * OPENING_LENGTH]
-        return cat(parts, dim=-1)
-
-    def _attention(self, x: Tensor, qkv: Affine, attend: Tensor | None) -> Tensor:
-        from torch.nn import functional
-
-        batch, length, _ = x.shape
-        split = functional.linear(x, *qkv).view(batch, length, 3, self.heads, self.width // self.heads)
-        query, key, value = split.permute(2, 0, 3, 1, 4)  # each (batch, heads, length, width / heads)
-        mixed = functional.scaled_dot_product_attention(query, key, value, attn_mask=attend)
-        return mixed.transpose(1, 2).reshape(batch, length, self.width)
-
-    def _add_norm(self, x: Tensor, norm: Affine) -> Tensor:
-        from torch.nn import functional
-
-        return functional.layer_norm(x, (self.width,), *norm, self.eps)
-
-    def _layer(self, name: str) -> tuple[Affine, ...]:
-        from torch import cat
-
-        parts = [self._affine(f"{name}.attention.self.{part}") for part in ("query", "key", "value")]
-        qkv = (cat([weight for weight, _ in parts]), cat([bias for _, bias in parts]))  # (3 * width, width)
-        rest = ("attention.output.dense", "attention.output.LayerNorm", "intermediate.dense", "output.dense")
-        return (qkv, *(self._affine(f"{name}.{part}") for part in (*rest, "output.LayerNorm")))
-
-    def _affine(self, name: str) -> Affine:
-        return self._weights[f"{name}.weight"], self._weights[f"{name}.bias"]
+        opening = words / np.maximum(words.cumsum(axis=1), 1)  # the n-th word weighs 1/n
+        found = self._request.infer([ids, mask.astype(np.float32), words, opening.astype(np.float32)])
+        result: Vectors = found[0].copy()
+        return result
 
 
-def _words(mask: Tensor) -> Tensor:
+def _graph(weights: dict[str, Vectors], config: dict[str, Any]) -> Any:
+    from openvino import Model
+    from openvino import opset13 as ops
+
+    heads, width, eps = config["num_attention_heads"], config["hidden_size"], config["layer_norm_eps"]
+
+    def number(value: float) -> Node:
+        return ops.constant(value, np.float32)
+
+    def linear(x: Node, name: str) -> Node:
+        return ops.matmul(x, weights[f"{name}.weight"], False, True) + weights[f"{name}.bias"]
+
+    def norm(x: Node, name: str) -> Node:
+        normed = ops.mvn(x, np.array([-1]), True, eps, "inside_sqrt")
+        return normed * weights[f"{name}.weight"] + weights[f"{name}.bias"]
+
+    def by_head(x: Node) -> Node:  # (batch, heads, length, width / heads)
+        return ops.transpose(ops.reshape(x, np.array([0, 0, heads, width // heads]), True), np.array([0, 2, 1, 3]))
+
+    def attention(x: Node, bias: Node, name: str) -> Node:
+        query, key, value = (by_head(linear(x, f"{name}.self.{part}")) for part in ("query", "key", "value"))
+        scores = ops.matmul(query * number((width // heads) ** -0.5), key, False, True) + bias
+        mixed = ops.transpose(ops.matmul(ops.softmax(scores, -1), value, False, False), np.array([0, 2, 1, 3]))
+        return linear(ops.reshape(mixed, np.array([0, 0, width]), True), f"{name}.output.dense")
+
+    def layer(x: Node, bias: Node, name: str) -> Node:
+        x = norm(x + attention(x, bias, f"{name}.attention"), f"{name}.attention.output.LayerNorm")
+        hidden = ops.gelu(linear(x, f"{name}.intermediate.dense"), "erf")  # (batch, length, 4 * width)
+        return norm(x + linear(hidden, f"{name}.output.dense"), f"{name}.output.LayerNorm")
+
+    def mean(x: Node, share: Node, length: float = 1.0) -> Node:  # (batch, width)
+        summed = ops.reduce_sum(x * ops.unsqueeze(share, np.array(2)), np.array(1), False)
+        return ops.normalize_l2(summed, np.array([1]), 1e-12, "max") * number(length)
+
+    ids = ops.parameter([-1, -1], np.int64, "ids")
+    mask, words, opening = (ops.parameter([-1, -1], np.float32, name) for name in ("mask", "words", "opening"))
+    length = ops.gather(ops.shape_of(ids), np.array([1]), np.array(0))
+    places = weights["embeddings.position_embeddings.weight"] + weights["embeddings.token_type_embeddings.weight"][0]
+    here = ops.slice(places, np.array([0]), length, np.array([1]), np.array([0]))  # (length, width)
+    tokens = ops.gather(weights["embeddings.word_embeddings.weight"], ids, np.array(0))
+    x = norm(tokens + here, "embeddings.LayerNorm")  # (batch, length, width)
+    bias = ops.unsqueeze((mask - number(1.0)) * number(MASKED), np.array([1, 2]))  # (batch, 1, 1, length)
+    middle = x
+    for done in range(config["num_hidden_layers"]):
+        x = layer(x, bias, f"encoder.layer.{done}")
+        middle = x if done + 1 == MIDDLE else middle
+    parts = [mean(x, mask), mean(middle, words, MIDDLE_LENGTH), mean(x, opening, OPENING_LENGTH)]
+    return Model([ops.concat(parts, 1)], [ids, mask, words, opening], "MiniLM")
+
+
+def _words(mask: NDArray[np.int64]) -> Vectors:
     """`mask` without the marks at both ends: float32 (batch, length)."""
-    from torch.nn import functional
-
-    inner = mask[:, 1:] * functional.pad(mask[:, 2:], (0, 1))
-    return functional.pad(inner, (1, 0)).float()
-
-
-def _mean(x: Tensor, weights: Tensor) -> Tensor:
-    """Unit mean of tokens: (batch, length, width) and (batch, length) -> float32 (batch, width)."""
-    from torch.nn import functional
-
-    return functional.normalize((x.float() * weights[..., None]).sum(1), dim=-1)
+    words = np.zeros(mask.shape, np.float32)
+    words[:, 1:-1] = mask[:, 1:-1] * mask[:, 2:]
+    return words
