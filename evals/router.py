@@ -17,9 +17,10 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 from conlora_agent.core.errors import DataError
 from conlora_agent.core.types import CLARIFY, Plan, Route, RouteQuery
 from evals.jsonl import read_rows
-from evals.scores import ClassScore, Latency, auroc, calibration_error, class_scores, macro_f1
+from evals.scores import Bin, ClassScore, Latency, auroc, calibration_error, class_scores, macro_f1, reliability
 
 SHAPE = 'write {"text", "has_image", "previous", "steps"}'
+SEVERAL = "several"
 
 
 class RouterUnderTest(Protocol):
@@ -78,6 +79,10 @@ class RouterReport(BaseModel):
     """Of a decision, encoding included."""
     routes: tuple[ClassScore, ...] = ()
     """Precision, recall and F1 of every expected route's steps."""
+    confusion: dict[str, dict[str, int]] = {}
+    """How often rows of one expected step took which; `several` for more than one."""
+    reliability: tuple[Bin, ...] = ()
+    """The bins that `ece` is made of."""
     unregistered: tuple[str, ...] = ()
     """Texts of rows that name a route which is not registered; they count as wrong."""
     misses: tuple[Miss, ...] = ()
@@ -114,6 +119,8 @@ def evaluate_router(rows: Sequence[RouterRow], router: RouterUnderTest) -> Route
         ece=calibration_error(confidence, right),
         latency_ms=Latency.of(times),
         routes=tuple(by_route),
+        confusion=_confusion(rows, got),
+        reliability=tuple(reliability(confidence, right)),
         unregistered=tuple(row.text for row, ok in zip(rows, registered, strict=True) if not ok),
         misses=tuple(_miss(row, g, c) for row, g, c, ok in zip(rows, got, confidence, right, strict=True) if not ok),
     )
@@ -121,6 +128,15 @@ def evaluate_router(rows: Sequence[RouterRow], router: RouterUnderTest) -> Route
 
 def _query(row: RouterRow) -> RouteQuery:
     return RouteQuery(text=row.text, has_image=row.has_image, previous=row.previous)
+
+
+def _confusion(rows: Sequence[RouterRow], got: Sequence[tuple[str, ...]]) -> dict[str, dict[str, int]]:
+    counts: dict[str, dict[str, int]] = {}
+    for row, steps in zip(rows, got, strict=True):
+        if len(row.steps) == 1:
+            taken, line = steps[0] if len(steps) == 1 else SEVERAL, counts.setdefault(row.steps[0], {})
+            line[taken] = line.get(taken, 0) + 1
+    return counts
 
 
 def _plan_confidence(plan: Plan) -> float:

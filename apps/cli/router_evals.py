@@ -37,17 +37,27 @@ def router(
     strategy: Annotated[
         str | None, typer.Option("--strategy", metavar="NAME", help="embedding, llm or cascade; default: the setting.")
     ] = None,
+    report_to: Annotated[
+        Path | None, typer.Option("--report", metavar="DIR", help="Write an HTML report with its pictures there.")
+    ] = None,
     as_json: JsonOption = False,
     floor: FloorOption = None,
 ) -> None:
     """Measure which share of turns takes the right steps, how honest confidences are, and the time it takes."""
+    from evals.report import check_folder, write_report
     from evals.router import evaluate_router, load_rows
 
+    if report_to is not None:
+        check_folder(report_to)
     terminal = terminal_of(ctx)
     settings = load_settings(router=strategy)
     rows = load_rows(data or HELD_OUT / "router_heldout.jsonl")
     with terminal.agent(settings) as agent:
-        report = evaluate_router(rows, ServedRouter(agent, agent.routes())).model_dump(mode="json")
+        measured = evaluate_router(rows, ServedRouter(agent, agent.routes()))
+    if report_to is not None:
+        page = write_report(measured, f"Router: {settings.router}", report_to)
+        terminal.note(f"report: {page}")
+    report = measured.model_dump(mode="json")
     finish(terminal, report, report["accuracy"], as_json, floor)
 
 
@@ -142,8 +152,8 @@ class ServedRouter:
 
 
 def figures(report: dict[str, Any]) -> list[str]:
-    """One line a figure; lists are left to JSON."""
-    shown = {name: value for name, value in report.items() if not isinstance(value, list)}
+    """One line a figure; lists and tables are left to JSON."""
+    shown = {name: value for name, value in report.items() if not isinstance(value, list) and name != "confusion"}
     return [
         f"{name}: {value:.4f}" if isinstance(value, float) else f"{name}: {to_json(value)}"
         for name, value in shown.items()
