@@ -67,6 +67,29 @@ def functions(
     terminal.emit(report, as_json, [*figures(report), *misses])
 
 
+@app.command("injections")
+def injections(
+    ctx: typer.Context,
+    data: Annotated[
+        Path | None, typer.Option("--data", metavar="FILE", help="JSONL of texts that try; default: ours.")
+    ] = None,
+    backbone: Annotated[
+        str | None, typer.Option("--backbone", metavar="NAME", help="Model that reads; default: a perfect reader.")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Measure how often text on pictures, pages, articles and in tool descriptions makes the agent act."""
+    from evals.injections import evaluate_injections, load_attempts
+
+    terminal, settings = terminal_of(ctx), load_settings(backbone)
+    attempts = load_attempts(data or HELD_OUT / "injections.jsonl")
+    with terminal.agent(settings) as agent:
+        reader = agent.models.backbone() if backbone else None
+        report = evaluate_injections(attempts, settings, reader).model_dump(mode="json")
+    acts = [f"acted: {to_json(act)}" for act in report["acts"]]
+    terminal.emit(report, as_json, [*figures(report), *acts])
+
+
 @app.command("new-tasks")
 def new_tasks(
     ctx: typer.Context,
