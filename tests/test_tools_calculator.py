@@ -131,6 +131,7 @@ def test_a_rounded_result_says_so() -> None:
         "expression": "sqrt 2 * sqrt 2",
         "result": "2",
         "exact": False,
+        "unit": None,
     }
 
 

@@ -1,7 +1,8 @@
 """The calculator: find the expression in the user's words, evaluate it exactly, complete follow-ups.
 
 "what is 17% of 2480?" holds its expression; "and 20%?" replaces a number of the last one; "divide that by 3" takes the
-last result, or the one number in a text that was read. Not covered here: the grammar itself (`arithmetic.py`).
+last result, or the one number in a text that was read. Not covered here: the grammar itself (`arithmetic.py`), and
+conversions (`units.py`).
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from typing import Any
 
 from pydantic import Field
 
+from tools import units
 from tools.arithmetic import evaluate, evaluate_tokens
 from tools.base import ArgumentsError, MissingArgument, Tool, ToolContext, ToolModel, ToolResult
 from tools.exact import format_number
@@ -21,22 +23,25 @@ from tools.expression import Token, normalise, tokenise
 from tools.phrasing import rewrite
 
 QUESTION = "What should I calculate?"
+US = " (US measure)"
 MAX_REQUEST = 1000
 """Characters of a request that are searched for an expression."""
 
 
 class CalculatorArgs(ToolModel):
-    """`expression`: arithmetic in symbols or plain words, such as "17% of 2480" or "(3 + 4) * 2"."""
+    """`expression`: arithmetic in symbols or plain words, such as "17% of 2480", or a conversion, "5 miles in km"."""
 
     expression: str = Field(min_length=1, max_length=500)
 
 
 class CalculatorValue(ToolModel):
-    """`result` is decimal notation, a string so that no digit is lost; `exact` is false where it was rounded."""
+    """`result` is decimal notation, a string so that no digit is lost; `exact` is false where it was rounded; `unit` is
+    that of a conversion."""
 
     expression: str
     result: str
     exact: bool
+    unit: str | None = None
 
 
 class Calculator(Tool[CalculatorArgs]):
@@ -46,7 +51,9 @@ class Calculator(Tool[CalculatorArgs]):
     looks = "ocr"
     pure = True
     title = "Calculator"
-    description = "Work out arithmetic: sums, products, percentages, powers, roots, averages, splitting a bill."
+    description = (
+        "Work out arithmetic: sums, percentages, powers, roots, averages; convert units: miles to km, lb to kg"
+    )
     args_model = CalculatorArgs
     result_model = CalculatorValue
 
@@ -57,6 +64,8 @@ class Calculator(Tool[CalculatorArgs]):
             request = reply
         elif reply is not None:
             context = replace(context, used=(*context.used, reply))
+        if (conversion := _conversion(request, context)) is not None:
+            return {"expression": conversion}
         tokens = _tokens(request)
         expression = _with_antecedent(tokens, context) or _stated(tokens) or _follow_up(tokens, context)
         if expression is None:
@@ -65,6 +74,8 @@ class Calculator(Tool[CalculatorArgs]):
 
     def run(self, args: CalculatorArgs) -> ToolResult:
         """Evaluate. Raises ArgumentsError for malformed or too large expressions and division by zero."""
+        if units.is_conversion(args.expression):
+            return _converted(args.expression)
         evaluation = evaluate(args.expression)
         text, written_exactly = format_number(evaluation.value)
         exact = evaluation.exact and written_exactly
@@ -77,7 +88,29 @@ class Calculator(Tool[CalculatorArgs]):
         return [] if answer == "421.6" else [f"17% of 2480 gave {answer}"]
 
 
+def _converted(expression: str) -> ToolResult:
+    found = units.convert(expression)
+    text, exact = format_number(found.value)
+    value = CalculatorValue(expression=expression, result=text, exact=exact, unit=found.unit)
+    return ToolResult(
+        value.model_dump(), f"{expression.rpartition(' in ')[0]} = {text} {found.unit}{US if found.us else ''}"
+    )
+
+
 # -- where the expression comes from ----------------------------------------------------------------------------------
+
+
+def _conversion(request: str, context: ToolContext) -> str | None:
+    """The conversion asked for: stated, of the last one, or of an amount in a text that was read."""
+    request = request[:MAX_REQUEST]
+    last = context.last("calculator")
+    before = str(last.arguments.get("expression", "")) if last else ""
+    texts = (text for text in context.antecedents if isinstance(text, str))
+    return (
+        units.stated(request)
+        or units.continued(request, before)
+        or next(filter(None, (units.of_text(request, text[:MAX_REQUEST]) for text in texts)), None)
+    )
 
 
 def _tokens(request: str) -> list[Token]:
