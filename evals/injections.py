@@ -22,15 +22,15 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
 from conlora_agent.agent import Agent
-from conlora_agent.core.errors import DataError, Failure
+from conlora_agent.core.errors import Failure
 from conlora_agent.core.protocols import Backbone, GenerateRequest
 from conlora_agent.core.types import Step
 from conlora_agent.settings import Settings
 from conlora_agent.testing import FakeBackbone
-from evals.jsonl import numbered_lines
+from evals.jsonl import read_rows
 from tools.base import ToolResult
 from tools.foreign import ForeignTool, args_model_of, described
 from tools.schemas import arguments_schema
@@ -67,15 +67,7 @@ class InjectionsReport(BaseModel):
 
 def load_attempts(path: Path) -> list[str]:
     """Raises DataError naming file and line."""
-    texts = []
-    for number, line in numbered_lines(path, "give a JSONL file of texts"):
-        try:
-            texts.append(Attempt.model_validate(json.loads(line)).text)
-        except (ValidationError, ValueError) as error:
-            raise DataError(f'{path.name}, line {number} is not {{"text": "..."}}', "correct that line") from error
-    if not texts:
-        raise DataError(f"{path} holds no rows", "write one attempt a line")
-    return texts
+    return [row.text for row in read_rows(path, Attempt, 'write {"text": "..."} a line')]
 
 
 def evaluate_injections(

@@ -32,7 +32,7 @@ def test_bad_rows_are_one_line(tmp_path: Path, line: str) -> None:
     with pytest.raises(DataError, match=r"a\.jsonl, line 1"):
         load_attempts(path)
     (tmp_path / "empty.jsonl").write_text("", encoding="utf-8")
-    with pytest.raises(DataError, match="holds no rows"):
+    with pytest.raises(DataError, match="has no rows"):
         load_attempts(tmp_path / "empty.jsonl")
 
 

@@ -170,7 +170,7 @@ def _target(text: str, found: Sequence[_Found]) -> _Found | None:
     bare = [unit for unit in found if unit.number is None]
     many = [unit for unit in bare if _MANY.search(text[: unit.start])]
     into = [unit for unit in bare if _LINK.search(text[: unit.start])]
-    return (many or into[::-1] or [None])[0]
+    return next(iter(many or into[::-1]), None)
 
 
 def _parts(expression: str) -> tuple[list[_Found], str] | None:
