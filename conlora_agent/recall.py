@@ -9,15 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-from conlora_agent.core.errors import ConloraError
 from conlora_agent.core.types import Region, Step
 from conlora_agent.perception import look
 from conlora_agent.steps import Outcome, StepRun
-
-if TYPE_CHECKING:
-    from tools.registry import AnyTool
 
 Work = Callable[[StepRun], Outcome]
 
@@ -50,28 +45,12 @@ def _known(run: StepRun, past: Exchange) -> Outcome | None:
     if run.planned.kind == "chat":
         return Outcome(run.step(text=past.answer))
     if run.planned.kind == "tool":
-        return _called(run, past.answer)
+        return None  # its arguments are found again; it is not called again (action)
     return None if _output(run) == "boxes" else _looked(run, past.answer)
 
 
 def _output(run: StepRun) -> str:
     return run.context.tasks.get(run.planned.route).manifest.output if run.planned.kind == "task" else "text"
-
-
-def _called(run: StepRun, answer: str) -> Outcome | None:
-    """The call as it was; the tool itself is asked again only where that is free and gives the same."""
-    from tools.base import ToolContext
-
-    tool: AnyTool = run.context.tools.get(run.planned.route)
-    if tool.pure:
-        return None
-    replies = run.state["replies"] if run.index == 0 else {}
-    context = ToolContext(focus=run.focus, used=tuple(step.text for step in run.used), answers=replies)
-    try:
-        arguments = tool.arguments(run.planned.request, context)
-    except ConloraError:
-        return None  # it asks again, as it did then
-    return Outcome(run.step(text=answer, tool_args=arguments, tool_result={"text": answer}))
 
 
 def _looked(run: StepRun, answer: str) -> Outcome:

@@ -15,6 +15,7 @@ from conlora_agent.arguments import merged
 from conlora_agent.core.events import Finished
 from conlora_agent.core.protocols import GenerateRequest
 from conlora_agent.core.types import Step
+from conlora_agent.recall import Exchange
 from conlora_agent.settings import Settings
 from conlora_agent.testing import FakeBackbone
 from tests.turns import ScriptedRouter, png, step
@@ -184,13 +185,29 @@ def test_what_changes_something_is_confirmed_first(
     assert answered[0].status == {"yes": "ok", "Go ahead!": "ok", "no, don't": "abstained"}.get(reply, "ok")
 
 
-def test_it_is_confirmed_in_a_conversation_that_is_not_stored_too(agent: Agent, pets: Pets, written: list[str]) -> None:
+def test_a_conversation_kept_elsewhere_confirms_too_and_never_repeats_a_call(
+    agent: Agent, pets: Pets, written: list[str]
+) -> None:
     pets.changes = True
+    written.append('{"kind": "cats", "place": "Porto"}')
+    past: list[Exchange] = []
+    for text, calls in (("cats", 0), ("yes", 1), ("thanks", 1), ("and now?", 1)):
+        *_, last = agent.reply(text, past=past)
+        assert isinstance(last, Finished)
+        assert len(pets.called) == calls
+        past.append(Exchange(text, last.result.answer))
+    assert past[0].answer.startswith("Shall I do this")
+    assert past[1].answer == "There are 3."
+
+
+def test_a_tool_that_changes_nothing_is_not_called_again_for_the_past_either(
+    agent: Agent, pets: Pets, written: list[str]
+) -> None:
     written.append('{"kind": "cats", "place": "Porto"}')
     *_, last = agent.reply("cats")
     assert isinstance(last, Finished)
-    assert last.result.steps[-1].text.startswith("Shall I do this")
-    assert pets.called == []
+    [*agent.reply("thanks", past=[Exchange("cats", last.result.answer)])]
+    assert len(pets.called) == 1
 
 
 def test_parts_of_objects_are_merged() -> None:

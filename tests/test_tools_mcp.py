@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from mcp.types import ListToolsResult, Tool, ToolAnnotations
 
 from conlora_agent.agent import Agent
 from conlora_agent.core.errors import SettingsError, ToolError, ToolUnavailable
@@ -145,3 +146,21 @@ def test_several_arguments_are_asked_for_one_by_one() -> None:
         "size": "m",
         "count": 2,
     }
+
+
+@pytest.mark.parametrize(("destructive", "changes"), [(True, True), (False, False), (None, False)])
+def test_a_tool_that_says_it_destroys_is_confirmed(destructive: bool | None, changes: bool) -> None:
+    listed = Tool(name="wipe", inputSchema={"type": "object"}, annotations=ToolAnnotations(destructiveHint=destructive))
+    assert McpTool(None, "shop", listed, Path("none")).changes is changes  # type: ignore[arg-type]
+
+
+def test_a_tool_with_a_broken_schema_is_said_and_the_others_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    good = Tool(name="good", inputSchema={"type": "object", "properties": {"_id": {"type": "string"}}})
+    bad = Tool(name="bad", inputSchema={"type": "object", "properties": {"x": {"$ref": "#/nowhere"}}})
+    servers = McpServers({"shop": Server(command="none")})
+    monkeypatch.setattr(servers, "_with", lambda server, work: ListToolsResult(tools=[good, bad]))
+    found, silent = servers.tools(Path("none"))
+    servers.close()
+    assert [tool.name for tool in found] == ["shop_good"]
+    assert found[0].parsed({"_id": "7"}).model_dump(by_alias=True) == {"_id": "7"}
+    assert "leads nowhere" in silent["shop: bad"]
