@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+import transformers
 from PIL import Image
 from transformers import DynamicCache
 
@@ -32,7 +33,7 @@ HISTORY = (
 
 def profile(kind: str) -> HubProfile:
     model, processor = tiny(kind)
-    return hub_profile(family_of(model.config.model_type), model, processor)
+    return hub_profile(family_of(model.config), model, processor)
 
 
 def picture(seed: int = 0) -> Image.Image:
@@ -68,7 +69,7 @@ def first_logits(made: HubProfile) -> torch.Tensor:
     return out
 
 
-@pytest.mark.parametrize("kind", MAKERS)
+@pytest.mark.parametrize("kind", [*MAKERS, "blip-2 with Llama"])
 def test_reads_a_prompt_as_transformers_does_in_one_piece(kind: str) -> None:
     made = profile(kind)
     with torch.inference_mode():
@@ -219,6 +220,6 @@ def test_a_family_that_writes_pixels_knows_how_large_it_sees_the_picture() -> No
 
 def test_a_family_that_is_not_known_is_refused() -> None:
     with pytest.raises(BackboneError, match="not known here; known kinds: llava"):
-        family_of("mllama")
-    with pytest.raises(BackboneError, match="florence2"):
-        family_of("florence2", encoder_decoder=True)
+        family_of(transformers.MllamaConfig())
+    with pytest.raises(BackboneError, match="'blip-2' with an encoder and a decoder"):
+        family_of(transformers.Blip2Config(text_config=transformers.T5Config().to_dict()))

@@ -37,7 +37,7 @@ COLOURS = ("red", "blue")
 
 def profile(kind: str) -> HubProfile:
     model, processor = tiny(kind)
-    return hub_profile(family_of(model.config.model_type), model, processor)
+    return hub_profile(family_of(model.config), model, processor)
 
 
 def load(kind: str) -> LocalBackbone:

@@ -109,13 +109,14 @@ def internvl() -> tuple[Any, Any]:
     return T.InternVLForConditionalGeneration(config), processor(tok, images)
 
 
-def blip2() -> tuple[Any, Any]:
+def blip2(text: str = "OPT") -> tuple[Any, Any]:
     tok = tokenizer(image="<image>")
+    more = {"ffn_dim": 128, "word_embed_proj_dim": 64, "max_position_embeddings": 256} if text == "OPT" else {}
     config = T.Blip2Config(
         vision_config={**VISION, **SQUARE},
         qformer_config={"vocab_size": 64, "hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4,
                         "intermediate_size": 64, "encoder_hidden_size": 32, "cross_attention_frequency": 1},
-        text_config=T.LlamaConfig(**text_of(tok)).to_dict(), num_query_tokens=4,
+        text_config=getattr(T, text + "Config")(**text_of(tok, **more)).to_dict(), num_query_tokens=4,
         image_token_index=tok.convert_tokens_to_ids("<image>"),
     )  # fmt: skip
     images = T.BlipImageProcessorPil(size={"height": 28, "width": 28})
@@ -137,7 +138,7 @@ MAKERS: dict[str, Callable[[], tuple[Any, Any]]] = {
 def tiny(kind: str) -> tuple[Any, Any]:
     """Random weights, the same every time."""
     torch.manual_seed(0)
-    model, parts = MAKERS[kind]()
+    model, parts = MAKERS[kind]() if kind in MAKERS else blip2("Llama")
     for name, weight in model.named_parameters():  # what starts at zero would hide what lies behind it
         if name.endswith(("query_tokens", "class_embedding")):
             torch.nn.init.normal_(weight, std=0.5)

@@ -7,7 +7,8 @@ name, and so is every family that is not listed, rather than run on a guess.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 from conlora_agent.backbone import boxes
 from conlora_agent.backbone.boxes import Notation
@@ -77,6 +78,8 @@ BLIP2 = Family(
     "language_model.model", head="language_model.lm_head", template=False,
 )  # fmt: skip
 
+BLIP2_OPT = replace(BLIP2, language="language_model.model.decoder")
+
 FAMILIES = {
     "llava": LLAVA,
     "idefics3": IDEFICS,
@@ -90,14 +93,15 @@ FAMILIES = {
 """Families by transformers' `model_type`."""
 
 
-def family_of(model_type: str, encoder_decoder: bool = False) -> Family:
-    """The family of a model. Raises BackboneError for those that cannot be driven."""
+def family_of(config: Any) -> Family:
+    """The family of a model, by its configuration. Raises BackboneError for those that cannot be driven."""
+    model_type, text = config.model_type, config.get_text_config()
     known = ", ".join(FAMILIES)
-    if encoder_decoder:
+    if config.is_encoder_decoder or text.is_encoder_decoder:
         raise BackboneError(
             f"models of the kind {model_type!r} with an encoder and a decoder keep no conversation",
             f"choose a model of one of these kinds: {known}",
         )
     if model_type not in FAMILIES:
         raise BackboneError(f"models of the kind {model_type!r} are not known here", f"known kinds: {known}")
-    return FAMILIES[model_type]
+    return BLIP2_OPT if (model_type, text.model_type) == ("blip-2", "opt") else FAMILIES[model_type]

@@ -57,8 +57,7 @@ def load_hub(source: str, settings: Settings) -> Backbone:
     where: dict[str, Any] = {"local_files_only": settings.offline}
     try:
         config = transformers.AutoConfig.from_pretrained(source, **where)
-        text = config.get_text_config()
-        family = family_of(config.model_type, bool(config.is_encoder_decoder or text.is_encoder_decoder))
+        family = family_of(config)
         # Not the whole processor: some need packages for video, which is never shown here.
         tokenizer = transformers.AutoTokenizer.from_pretrained(source, **where)
         parts = SimpleNamespace(
