@@ -41,3 +41,9 @@ def test_an_unknown_benchmark_is_refused_before_anything_loads() -> None:
     ended = conlora("bench", "swiching")
     assert ended.code == 2
     assert "switching" in ended.err
+
+
+def test_a_backbone_without_stacks_or_elsewhere_is_refused_before_anything_loads(tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text("{}")
+    assert "no built-in task has a stack for" in conlora("bench", "vision", "--backbone", tmp_path).error
+    assert "runs elsewhere" in conlora("bench", "vision", "--backbone", "http://127.0.0.1:9/v1").error

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from contextlib import redirect_stdout
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
 from apps.cli.common import BackboneOption, JsonOption, load_settings, terminal_of, to_json
+from conlora_agent.core.errors import BadInput
+
+if TYPE_CHECKING:
+    from conlora_agent.backbone.local import LocalBackbone
 
 
 def bench(
@@ -17,22 +21,17 @@ def bench(
     as_json: JsonOption = False,
 ) -> None:
     """Measure speed. The last line is one of JSON; its ratio says how many times better than the baseline."""
-    from conlora_agent.core.errors import BackboneError, UnknownName
-    from evals.bench import BENCHES
+    from conlora_agent.backbone import backbone_name, is_server, load_backbone
+    from evals.bench import BENCHES, check_bench
     from evals.bench import bench as measure
 
-    terminal = terminal_of(ctx)
-    if name not in BENCHES:
-        raise UnknownName.among("benchmark", name, BENCHES)
-    settings = load_settings(backbone)
-    from conlora_agent.backbone import load_backbone
-    from conlora_agent.backbone.local import LocalBackbone
-
+    terminal, settings = terminal_of(ctx), load_settings(backbone)
+    if is_server(settings.backbone):
+        raise BadInput(f"{settings.backbone} runs elsewhere", "measure a backbone of this process")
+    check_bench(name, backbone_name(settings.backbone) or settings.backbone)
     note = terminal.note if as_json else terminal.say
     note(f"{name}: {BENCHES[name]}")
     with redirect_stdout(terminal.err):
-        model = load_backbone(settings.backbone, settings, terminal.progress)
-        if not isinstance(model, LocalBackbone):
-            raise BackboneError(f"{model.name} runs elsewhere", "measure a backbone of this process")
+        model = cast("LocalBackbone", load_backbone(settings.backbone, settings, terminal.progress))
         report = measure(name, model, note)
     terminal.say(to_json(report))

@@ -10,7 +10,7 @@ import importlib
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from conlora_agent.core.errors import UnknownName
+from conlora_agent.core.errors import BadInput, UnknownName
 
 if TYPE_CHECKING:
     from conlora_agent.backbone.local import LocalBackbone
@@ -26,9 +26,17 @@ BENCHES = {
 Report = dict[str, Any]
 
 
-def bench(name: str, backbone: LocalBackbone, note: Callable[[str], None]) -> Report:
-    """Run one benchmark on a loaded backbone; `note` is told figures on the way. Raises UnknownName."""
+def check_bench(name: str, backbone: str) -> None:
+    """Raises UnknownName for a benchmark that there is not, BadInput for a backbone without stacks to measure with."""
+    from evals.bench.timing import shipped_stacks
+
     if name not in BENCHES:
         raise UnknownName.among("benchmark", name, BENCHES)
+    if not shipped_stacks(backbone):
+        raise BadInput(f"no built-in task has a stack for {backbone}", "measure nano, or train stacks for it first")
+
+
+def bench(name: str, backbone: LocalBackbone, note: Callable[[str], None]) -> Report:
+    """Run one benchmark on a loaded backbone; `note` is told figures on the way."""
     run: Callable[..., Report] = importlib.import_module(f"evals.bench.{name}").run
     return {"name": name, **run(backbone, note), "backbone": backbone.name}
