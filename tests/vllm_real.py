@@ -1,8 +1,9 @@
 """The remote backbone against a real vLLM on the CPU, with a tiny LLaVA: `make test-vllm`, not part of `make test`.
 
 `CONLORA_TEST_VLLM` names vLLM's virtual environment. Greedy answers must be those of transformers and PEFT, text and
-pictures; stacks are loaded at run time, one of them with LoRAs in the vision tower, asked for side by side, and taken
-away.
+pictures; stacks are loaded at run time, asked for side by side, and taken away. They adapt the language model only:
+vLLM 0.32 started with `--enable-tower-connector-lora` dies of a picture in LLaVA (its CLIP has one token more than are
+counted).
 """
 
 from __future__ import annotations
@@ -38,8 +39,6 @@ from tests.tiny_families import TEMPLATE, tokenizer
 VLLM = os.environ.get("CONLORA_TEST_VLLM", "")
 READY_S = 900
 WORDS = r"model\.language_model\.layers\.\d+\.self_attn\.[qv]_proj"
-VISION = r"model\.vision_tower\.encoder\.layers\.1\.self_attn\.[qv]_proj"
-ALL = rf"({WORDS})|({VISION})|model\.multi_modal_projector\.linear_[12]"
 pytestmark = pytest.mark.skipif(not VLLM, reason="run: make test-vllm")
 
 
@@ -79,10 +78,10 @@ def save_model(folder: Path) -> Path:
     return folder
 
 
-def save_stack(model: Path, folder: Path, seed: int, where: str = WORDS) -> Path:
+def save_stack(model: Path, folder: Path, seed: int) -> Path:
     base: Any = T.AutoModelForImageTextToText.from_pretrained(model)
     torch.manual_seed(seed)
-    config = LoraConfig(r=8, lora_alpha=64, target_modules=where, init_lora_weights=False)
+    config = LoraConfig(r=8, lora_alpha=64, target_modules=WORDS, init_lora_weights=False)
     get_peft_model(base, config).save_pretrained(folder)
     return folder
 
@@ -93,10 +92,7 @@ def vllm(model: Path, log: Path, **environ: str) -> Iterator[str]:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    words = (
-        "--enable-lora --enable-tower-connector-lora --max-loras 2 --max-lora-rank 8 --max-model-len 256 "
-        "--dtype float32 --enforce-eager"
-    )
+    words = "--enable-lora --max-loras 2 --max-lora-rank 8 --max-model-len 256 --dtype float32 --enforce-eager"
     command = [f"{VLLM}/bin/vllm", "serve", str(model), "--host", "127.0.0.1", "--port", str(port), *words.split()]
     told = {"VLLM_CPU_KVCACHE_SPACE": "1", "HF_HUB_OFFLINE": "1", "VLLM_NO_USAGE_STATS": "1", "PYTHONPATH": ""}
     with log.open("w") as out:
@@ -157,8 +153,8 @@ def test_text_pictures_and_stacks_answer_as_transformers_and_peft_do(served: str
     with closing(RemoteBackbone(served)) as remote:
         assert (remote.name, remote.stacks()) == ("tiny_llava", ())
         folders: dict[str | None, Path | None] = {None: None}
-        for seed, (name, where) in enumerate((("a", WORDS), ("b", ALL))):
-            folders[name] = save_stack(model, tmp_path / name, seed, where)
+        for seed, name in enumerate("ab"):
+            folders[name] = save_stack(model, tmp_path / name, seed)
             remote.attach(name, tmp_path / name)
         assert remote.stacks() == ("a", "b")
         order = ("a", None, "b", "a")
