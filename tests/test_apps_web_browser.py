@@ -8,11 +8,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from serving import serving
 from task_folders import write_task
 from turns import png
-from web import Served, Tab, chromium, served, violations, wait_until
+from web import TIMEOUT_MS, Served, Tab, chromium, served, violations, wait_until
 
 from apps.demo import DIALOGUE, PICTURE
+from apps.preparation import Preparation
+from apps.server.run import _page
+from conlora_agent.settings import Settings
+from tests.command import scripted_agent
 
 pytestmark = pytest.mark.browser
 
@@ -294,3 +299,23 @@ def test_axe_finds_nothing_wrong(browser: Any, site: Served, device: str, scheme
     found += violations(page)
     context.close()
     assert found == []
+
+
+def test_beside_the_api_the_page_asks_for_a_key(browser: Any, tmp_path: Path) -> None:
+    settings = Settings.load({}, home=tmp_path / "home", cache=tmp_path / "cache", api_keys=("secret",))
+    agent = scripted_agent(settings, lambda message, done: None)
+    context = browser.new_context()
+    page = context.new_page()
+    page.set_default_timeout(TIMEOUT_MS)
+    with serving(agent, page=_page(agent, Preparation())) as api:
+        page.goto(api.url)
+        for key in ("wrong", "secret"):
+            page.locator("input").first.fill("anyone")
+            page.locator("input[type=password]").fill(key)
+            page.get_by_role("button", name="Login").click()
+            page.get_by_text("Incorrect Credentials" if key == "wrong" else "Talk about a picture").wait_for()
+        tab = Tab(context, api.url)
+        tab.say("hello", "You are welcome.")
+        assert tab.page.locator("[data-tool=folder]").count() == 0, "what all share is not changed from here"
+        assert (tab.elsewhere, tab.errors) == ([], [])
+        context.close()

@@ -13,8 +13,8 @@ from fastapi.responses import JSONResponse, Response
 
 from apps.server.access import Caller
 from apps.server.deps import CallerOf, TurnsOf
-from apps.server.problems import RESPONSES, body_of, unexpected
-from apps.server.stream import Growing
+from apps.server.problems import RESPONSES, body_of
+from apps.server.stream import Growing, lines_of
 from apps.server.turns import Asked, Events, Said, Turns, TurnStream, result_of
 from apps.server.wire import (
     AnswerMessage,
@@ -154,14 +154,8 @@ async def _streamed(body: ChatRequest, asked: Asked, caller: Caller, turns: Turn
 
 async def _lines(made: Chunks, first: Event, events: Events) -> AsyncIterator[str]:
     yield made.chunk(Delta(role="assistant", content=""))
-    try:
-        for line in made.of(first):
-            yield line
-        async for event in events:
-            for line in made.of(event):
-                yield line
-    except Exception as error:
-        yield made.error(error if isinstance(error, ConloraError) else unexpected(error))
+    async for line in lines_of(made, first, events):
+        yield line
     yield "data: [DONE]\n\n"
 
 

@@ -23,7 +23,7 @@ from fastapi.responses import Response as HttpResponse
 from apps.server.access import Caller
 from apps.server.chat import GONE, extension_of, said_of, system_of
 from apps.server.deps import AgentOf, CallerOf, TurnsOf
-from apps.server.problems import RESPONSES, body_of, unexpected
+from apps.server.problems import RESPONSES, body_of
 from apps.server.response_wire import (
     Conversation,
     InputMessage,
@@ -34,7 +34,7 @@ from apps.server.response_wire import (
     event_line,
     message_id,
 )
-from apps.server.stream import Growing
+from apps.server.stream import Growing, lines_of
 from apps.server.turns import Asked, Events, Turns, TurnStream, result_of
 from apps.server.wire import AUTO
 from conlora_agent.core.errors import BadInput, ConloraError, UnknownName
@@ -189,15 +189,8 @@ async def _lines(begun: Response, first: Event, events: Events) -> AsyncIterator
     made = _Lines(begun)
     for line in made.opening():
         yield line
-    try:
-        for line in made.of(first):
-            yield line
-        async for event in events:
-            for line in made.of(event):
-                yield line
-    except Exception as error:
-        known = error if isinstance(error, ConloraError) else unexpected(error)
-        yield made.line("error", message=str(known), code=None, param=None, **body_of(known))
+    async for line in lines_of(made, first, events):
+        yield line
 
 
 class _Lines:
@@ -211,6 +204,10 @@ class _Lines:
         """One event."""
         self._number += 1
         return event_line(kind, self._number - 1, **fields)
+
+    def error(self, error: ConloraError) -> str:
+        """The event that ends a stream which broke."""
+        return self.line("error", message=str(error), code=None, param=None, **body_of(error))
 
     def opening(self) -> list[str]:
         """What comes before the first word."""

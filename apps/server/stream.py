@@ -6,8 +6,35 @@ the step ends. Where an answer is worded otherwise than what was streamed, it fo
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from typing import Protocol
+
+from apps.server.problems import unexpected
 from conlora_agent.answers import said
+from conlora_agent.core.errors import ConloraError
 from conlora_agent.core.events import Event, Finished, StepFinished, StepStarted, Token
+
+
+class Lines(Protocol):
+    """Turns the events of one turn into server-sent events of some format."""
+
+    def of(self, event: Event) -> list[str]:
+        """The lines for an event."""
+
+    def error(self, error: ConloraError) -> str:
+        """The line that ends a stream which broke."""
+
+
+async def lines_of(made: Lines, first: Event, events: AsyncIterator[Event]) -> AsyncIterator[str]:
+    """The lines of a whole turn, whose first event was taken already."""
+    try:
+        for line in made.of(first):
+            yield line
+        async for event in events:
+            for line in made.of(event):
+                yield line
+    except Exception as error:
+        yield made.error(error if isinstance(error, ConloraError) else unexpected(error))
 
 
 class Growing:
