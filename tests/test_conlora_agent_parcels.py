@@ -105,6 +105,8 @@ SPOILS: dict[str, tuple[Callable[[dict[str, Any]], object], str]] = {
     "a later format": (lambda v: v.update(format=2), "format"),
     "no time": (lambda v: v["turns"][0].update(at="yesterday"), "turns.0.at"),
     "a time without zone": (lambda v: v.update(created_at="2026-01-01"), "names no zone"),
+    "a time beyond all": (lambda v: v.update(updated_at="9999-12-31T23:59:59-12:00"), "beyond all years"),
+    "no step waits": (lambda v: v["state"]["pending"].update(steps=[]), "a step that waits"),
     "no state": (lambda v: v.pop("state"), "state"),
     "half a turn": (lambda v: v["state"]["window"][-1].pop("user", None), "a request and an answer"),
     "an unknown field": (lambda v: v.update(owner="me"), "owner"),

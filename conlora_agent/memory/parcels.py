@@ -33,7 +33,16 @@ def _utc(time: str) -> str:
     moment = datetime.fromisoformat(time)
     if moment.tzinfo is None:
         raise ValueError("the time names no zone")
-    return moment.astimezone(UTC).isoformat(timespec="microseconds")
+    try:
+        return moment.astimezone(UTC).isoformat(timespec="microseconds")
+    except OverflowError as error:
+        raise ValueError("the time is beyond all years") from error
+
+
+def _waiting(pending: Pending) -> Pending:
+    if not pending.steps:
+        raise ValueError("an open question has a step that waits")
+    return pending
 
 
 Time = Annotated[str, AfterValidator(_utc)]
@@ -65,7 +74,7 @@ class State(Model):
     window: tuple[WindowEntry, ...] = ()
     summary: str = ""
     focus: Focus = Focus()
-    pending: Pending | None = None
+    pending: Annotated[Pending, AfterValidator(_waiting)] | None = None
     chosen: dict[str, str] = Field(default_factory=dict)
 
     def channels(self) -> dict[str, Any]:
