@@ -187,6 +187,13 @@ OPENERS = (
 )  # fmt: skip
 
 
+QUESTIONS = (
+    "which {} are there", "how many {} are there", "are there any {}", "what {} have you got",
+    "is there anything on {}", "what do you know of the {}", "any {}", "tell me about the {}",
+    "I am looking for {}", "I need {}", "what about {}", "do we still have {}", "when are the {}", "the {} please", "{}"
+)  # fmt: skip
+
+
 def exercise(rng: random.Random, studio: Studio | None = None) -> Exercise:
     """A request for a call of an invented function, without a picture."""
     verb, says = rng.choice(VERBS)
@@ -197,12 +204,21 @@ def exercise(rng: random.Random, studio: Studio | None = None) -> Exercise:
     known, moved = _known(rng, given)
     rng.shuffle(given)
     spoken = [moved.get(part.name, part.words) for part in given]
-    request = rng.choice(OPENERS).format(verb.replace("_", " "), noun)
-    request = rng.choice((" ", " ", " ", ", ")).join([request, *spoken])
-    asked = rng.choice((request, request[0].upper() + request[1:])) + rng.choice(("", "", "?", ".", " please", "!"))
+    request = _request(rng, verb.replace("_", " "), noun, spoken)
+    asked = request + rng.choice(("", "", "?", ".", " please", "!"))
     described = rng.choice((f"{says} {noun}.", f"{says} {noun} and says what there is.", f"{verb} {noun}"))
     about = instruction(f"{verb}_{noun}", described, schema, asked, known)
     return Exercise(None, about, answer(schema, {part.name: part.value for part in parts}))
+
+
+def _request(rng: random.Random, verb: str, noun: str, spoken: list[str]) -> str:
+    """An order or a question, mostly before what is said of the parameters, sometimes between or after."""
+    opener = rng.choice(OPENERS).format(verb, noun) if rng.random() < 0.6 else rng.choice(QUESTIONS).format(noun)
+    before = rng.choice((0, 0, 0, 0, 1, len(spoken)))
+    if before == 0 and rng.random() < 0.5:
+        opener = opener[0].upper() + opener[1:]
+    between = rng.choice((" ", " ", " ", ", "))
+    return between.join([*spoken[:before], opener, *spoken[before:]])
 
 
 def _parts(rng: random.Random, count: int) -> list[Filled]:
