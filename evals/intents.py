@@ -16,6 +16,7 @@ import numpy as np
 from pydantic import BaseModel
 
 from conlora_agent.core.types import Example, Route, RouteQuery
+from evals.baselines import Baseline, compare
 from evals.intent_data import OOS, IntentData, Sentence, sample
 from evals.scores import Flags, Latency, auroc, calibration_error, class_scores, fpr95, macro_f1
 from router.classifier import Classifier, Encode, Judgement, cross_checked, fit_unchecked
@@ -51,16 +52,25 @@ class IntentReport(BaseModel):
     """One sentence, encoding included."""
     decision_ms: Latency
     """One sentence whose embedding is there."""
+    others: tuple[Baseline, ...] | None = None
+    """The usual methods on the same embedding, sentences and seeds, where they were asked for."""
 
 
 def evaluate_intents(
-    data: IntentData, encoder: Encoder, encode: Encode, *, shots: int | None = None, seeds: int = 1
+    data: IntentData,
+    encoder: Encoder,
+    encode: Encode,
+    *,
+    shots: int | None = None,
+    seeds: int = 1,
+    others: bool = False,
 ) -> IntentReport:
     """Fit and test `seeds` times, each time on `shots` training sentences of every intent (None: on all of them).
 
     `encode` gives the embeddings that `encoder` makes, perhaps remembered; latency is measured on `encoder` itself.
     """
-    runs = [_run(data, sample(data.train, shots, seed), encode) for seed in range(seeds)]
+    trains = [sample(data.train, shots, seed) for seed in range(seeds)]
+    runs = [_run(data, train, encode) for train in trains]
     found = {name: [run.figures[name] for run in runs] for name in runs[0].figures}
     given = {name: [v for v in values if v is not None] for name, values in found.items()}
     means: dict[str, Any] = {name: float(np.mean(values)) if values else None for name, values in given.items()}
@@ -70,6 +80,7 @@ def evaluate_intents(
         train=runs[0].train,
         shots=shots,
         seeds=seeds,
+        others=compare(trains, data.test, encode) if others else None,
         spread={name: float(np.std(values)) for name, values in given.items() if values},
         **means,
         **measure_latency(runs[-1].classifier, [s.text for s in data.test[-TIMED:]], encoder),

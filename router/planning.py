@@ -18,6 +18,8 @@ from router.features import ANAPHORA, Array, RouteTable, as_features, has_anapho
 from router.head import LinearHead, softmax
 
 MAX_PARTS = 4
+CUT_FROM = 2 / 3
+"""Probability from which a message is cut: taking one request apart is twice as bad as leaving two together."""
 MAX_BORDERS = 12
 """A message with more borders than this is prose, not a list of requests."""
 
@@ -65,7 +67,7 @@ class Planner:
 
     def cuts(self, left: Part, right: Part, border: Border, table: RouteTable) -> bool:
         """Whether `left` and `right` are two requests."""
-        return _yes(self.cut, cut_features(left, right, border, table)) > 0.5
+        return _yes(self.cut, cut_features(left, right, border, table)) > CUT_FROM
 
     def uses(self, steps: Sequence[PartStep], later: PartStep) -> tuple[int, ...]:
         """Position of the earlier step whose result `later` needs, or none."""

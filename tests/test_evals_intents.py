@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import zlib
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -145,3 +146,16 @@ def test_bad_input_exits_with_2(tmp_path: Path) -> None:
     ended = conlora("eval", "clinc150", "--data", tmp_path / "nowhere.json", "--json")
     assert (ended.code, ended.out) == (2, "")
     assert "nowhere.json" in ended.error
+
+
+def test_the_usual_methods_are_measured_beside_it_on_the_same_sentences(tmp_path: Path) -> None:
+    data, encoder = load_clinc150(clinc(tmp_path / "data.json")), WordEncoder()
+    assert evaluate_intents(data, encoder, encoder.encode, shots=4).others is None
+    others = evaluate_intents(data, encoder, encoder.encode, shots=4, seeds=2, others=True).others
+    assert others is not None
+    assert [one.name for one in others] == ["nearest neighbour", "centroid", "logistic regression"]
+    assert all(one.in_scope_accuracy > 0.9 and one.oos_auroc is not None for one in others)
+    mixed = [Sentence(s.text, f"{TOPICS[n % 6]}_it") for n, s in enumerate(data.train)]
+    wrong = evaluate_intents(replace(data, train=mixed), encoder, encoder.encode, others=True).others
+    assert wrong is not None
+    assert all(one.in_scope_accuracy < 0.6 for one in wrong)

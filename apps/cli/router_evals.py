@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from apps.cli.common import JsonOption, Terminal, load_settings, terminal_of, to_json
+from apps.render import table
 
 if TYPE_CHECKING:
     from conlora_agent.agent import Agent
@@ -25,6 +26,9 @@ FloorOption = Annotated[
 ]
 ShotsOption = Annotated[
     int | None, typer.Option("--shots", metavar="K", min=1, help="Training sentences per intent; default: all.")
+]
+CompareOption = Annotated[
+    bool, typer.Option("--compare", help="Also nearest neighbour, centroid and logistic regression, in the same run.")
 ]
 SeedsOption = Annotated[
     int | None, typer.Option("--seeds", metavar="N", min=1, help="Draws to average over; default: 3 with --shots.")
@@ -100,12 +104,13 @@ def clinc150(
     data: Annotated[Path, typer.Option("--data", metavar="FILE", help="CLINC150's data_full.json.")],
     shots: ShotsOption = None,
     seeds: SeedsOption = None,
+    compare: CompareOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Measure the router's classifier on CLINC150's intents; its gate is fitted on the validation parts."""
     from evals.intent_data import load_clinc150
 
-    measure(terminal_of(ctx), load_clinc150(data), shots, seeds, as_json)
+    measure(terminal_of(ctx), load_clinc150(data), shots, seeds, compare, as_json)
 
 
 def intents(
@@ -114,15 +119,18 @@ def intents(
     test: Annotated[Path, typer.Option("--test", metavar="FILE", help="The same; label 'oos' belongs to no intent.")],
     shots: ShotsOption = None,
     seeds: SeedsOption = None,
+    compare: CompareOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Measure the router's classifier on your own intents; its gate is cross-fitted on the training rows."""
     from evals.intent_data import load_intents
 
-    measure(terminal_of(ctx), load_intents(train, test), shots, seeds, as_json)
+    measure(terminal_of(ctx), load_intents(train, test), shots, seeds, compare, as_json)
 
 
-def measure(terminal: Terminal, data: IntentData, shots: int | None, seeds: int | None, as_json: bool) -> None:
+def measure(
+    terminal: Terminal, data: IntentData, shots: int | None, seeds: int | None, compare: bool, as_json: bool
+) -> None:
     """Learn and test the intents, and print the figures."""
     from evals.intent_data import check_shots
     from evals.intents import evaluate_intents
@@ -133,10 +141,24 @@ def measure(terminal: Terminal, data: IntentData, shots: int | None, seeds: int 
     check_shots(data, shots)
     encoder = shared_encoder()
     known = KnownVectors(encoder, settings.cache / "evals")
-    report = evaluate_intents(data, encoder, known.encode, shots=shots, seeds=seeds or (3 if shots else 1))
+    report = evaluate_intents(
+        data, encoder, known.encode, shots=shots, seeds=seeds or (3 if shots else 1), others=compare
+    )
     known.keep()
     value = report.model_dump(mode="json")
-    terminal.emit(value, as_json, figures(value))
+    terminal.emit(value, as_json, [*figures(value), *_others(value)])
+
+
+def _others(report: dict[str, Any]) -> list[str]:
+    """The router's classifier beside the usual methods, in a table; nothing where they were not asked for."""
+    if not report["others"]:
+        return []
+    shown = ("in_scope_accuracy", "oos_auroc", "fpr95")
+    rows = [
+        [one["name"], *("-" if one[figure] is None else f"{one[figure]:.4f}" for figure in shown)]
+        for one in ({**report, "name": "conlora"}, *report["others"])
+    ]
+    return ["", *table(["method", *shown], rows)]
 
 
 @dataclass(frozen=True)
