@@ -49,7 +49,8 @@ class Served:
     def load(self, request: Request) -> Response:
         body = request.get_json()
         if not Path(body["lora_path"]).is_dir():
-            return Response(json.dumps({"error": {"message": "No adapter found"}}), status=400)
+            said = f"Loading lora {body['lora_name']} failed: No adapter found for {body['lora_path']}"
+            return Response(json.dumps({"error": {"message": said}}), status=404)
         self.loaded.append(body["lora_name"])
         return Response("Success")
 

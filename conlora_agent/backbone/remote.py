@@ -83,7 +83,8 @@ class RemoteBackbone:
         """
         body = {"lora_name": stack, "lora_path": str(folder.absolute()), "load_inplace": True}
         response = self._send("POST", "/load_lora_adapter", body)
-        if response.status_code in (404, 405, 501):
+        # vLLM says 404, too, of a folder that it does not find; then its answer names the stack.
+        if response.status_code in (405, 501) or (response.status_code == 404 and stack not in _reason(response)):
             if stack not in self._told and stack not in self._listed:
                 log.warning("%s loads no stacks: %s runs on its prompt alone", self._url, stack)
                 self._told.add(stack)
