@@ -1,7 +1,7 @@
 """Trains the second look's classifiers: what a box holds and which colour it has.
 
 Pictures are drawn, their boxes shaken a little and cut out, and the frozen trunk's features of each cut kept on disk;
-the classifiers are then fitted to those in a minute or two. Gathering resumes where it stopped.
+the layers above are then fitted to those. Gathering resumes where it stopped.
 """
 
 from __future__ import annotations
@@ -27,6 +27,8 @@ from conlora_agent.training.vision import log
 
 SHARD = 2048
 """Objects in one file."""
+GENTLER = 6
+"""The packaged layers learn so many times slower than the new ones."""
 SHAKE = 0.06
 """Standard deviation of a box's shift and stretch, as a share of its sides: what the first look errs by."""
 
@@ -39,7 +41,7 @@ class LookRun:
     minutes: float
     seed: int = 0
     workers: int = 1
-    epochs: int = 24
+    epochs: int = 5
     rate: float = 3e-3
     device: str = "cpu"
 
@@ -109,7 +111,7 @@ def _shard(cuts: Cuts, model: NanoVision, device: str, workers: int, size: int =
         rows["colours"].append(colours)
         if sum(map(len, rows["names"])) >= size:
             break
-    return {key: torch.cat(parts)[:size] for key, parts in rows.items()}
+    return {key: torch.cat(parts)[:size].contiguous() for key, parts in rows.items()}
 
 
 def fit(run: LookRun, look: SecondLook, held: dict[str, Tensor]) -> None:
@@ -118,18 +120,24 @@ def fit(run: LookRun, look: SecondLook, held: dict[str, Tensor]) -> None:
     torch.manual_seed(run.seed)
     shards = [load_file(file) for file in sorted(run.out.glob("*.safetensors"))]
     data = {key: torch.cat([shard[key] for shard in shards]) for key in shards[0]}
-    learned = [p for name, p in look.named_parameters() if not name.startswith("expand.")]
-    optimizer = torch.optim.AdamW(learned, lr=run.rate, weight_decay=0.05)
+    packaged = [*look.block.parameters(), *look.expand.parameters()]
+    fresh = [p for name, p in look.named_parameters() if not name.startswith(("block.", "expand."))]
+    groups = [{"params": packaged, "lr": run.rate / GENTLER}, {"params": fresh, "lr": run.rate}]
+    optimizer = torch.optim.AdamW(groups, weight_decay=0.05)
     count, batch = len(data["names"]), 256
     steps = run.epochs * (count // batch)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, run.rate, total_steps=steps, pct_start=0.1)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(
+        optimizer, [run.rate / GENTLER, run.rate], total_steps=steps, pct_start=0.1
+    )
     for epoch in range(run.epochs):
         order = torch.randperm(count)
         total = 0.0
         for at in range(0, count - batch + 1, batch):
             rows = order[at : at + batch]
-            features = F.dropout(data["features"][rows].float(), 0.2)
-            seen = look.classify(features, data["thumbs"][rows].float() / 255)
+            features, thumbs = data["features"][rows].float(), data["thumbs"][rows].float() / 255
+            if epoch % 2:  # mirrored features are nearly those of the mirrored picture
+                features, thumbs = features.flip(-1), thumbs.flip(-1)
+            seen = look.classify(F.dropout2d(features, 0.1), thumbs)
             loss = F.cross_entropy(seen.name, data["names"][rows], label_smoothing=0.05)
             loss = loss + F.cross_entropy(seen.colour, data["colours"][rows])
             optimizer.zero_grad(set_to_none=True)

