@@ -23,8 +23,8 @@ class Exercise:
     picture: NDArray[np.uint8] | None
     request: str
     answer: str
-    spelled: bool = False
-    """Whether the answer is learned one character a token: reading is spelling, not guessing words."""
+    read: bool = False
+    """Whether the answer is what the picture says, word for word: it teaches nothing where nobody could read it."""
 
 
 class Studio(Protocol):

@@ -112,8 +112,6 @@ class Training(_Table):
     dropout: float = Field(default=0.0, ge=0.0, lt=1.0)
     start: Name | None = None
     """A task whose stack the training begins with; ranks and modules are then those of that stack."""
-    spelled: bool = False
-    """Answers are learned one character a token: for tasks that read what is written."""
     rate: float | None = Field(default=None, gt=0.0, le=1.0)
     """Learning rate; by default what suits the family."""
     epochs: int = Field(default=20, ge=1)

@@ -46,7 +46,6 @@ picture = "{{request}}"
 # epochs = 20                # at most: training stops when the held-out rows no longer improve
 # batch = 16                 # rows a step learns from
 # start = "ocr"              # begin with the stack of a task that does something alike
-# spelled = true             # for reading: answers are learned one character at a time
 
 # A trained stack of LoRAs for a backbone (PEFT safetensors with a stack.json); `tasks train` writes this table.
 # Without it: the prompt alone.

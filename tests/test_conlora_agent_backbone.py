@@ -121,7 +121,10 @@ def test_a_stack_without_a_vision_part_takes_the_whole_vision_output(tmp_path: P
     assert answers[2] == tiny_answer(tmp_path / "mid", picture)
 
 
-def test_what_was_seen_is_not_mixed_up_between_stacks(tmp_path: Path, picture: Image.Image) -> None:
+@pytest.mark.parametrize("size", [(64, 48), (320, 200)])
+def test_what_was_seen_is_not_mixed_up_between_stacks(tmp_path: Path, size: tuple[int, int]) -> None:
+    noise = np.random.default_rng(0).integers(0, 255, (size[1], size[0], 3), dtype=np.uint8)
+    picture = Image.fromarray(noise)  # the larger one is looked at twice: whole, and for its text
     backbone = tiny_backbone()
     backbone.attach("ocr", tiny_stack(tmp_path / "one", 1))
     ask = GenerateRequest("read", (), picture, "hash", "ocr", max_new_tokens=8)

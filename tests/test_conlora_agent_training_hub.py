@@ -12,7 +12,6 @@ import pytest
 import torch
 from safetensors.torch import load_file
 from task_folders import write_task
-from transformers import PreTrainedTokenizerFast
 from turns import png
 
 from adapters.manifest import Training, read_manifest
@@ -22,7 +21,6 @@ from conlora_agent.backbone import load_backbone
 from conlora_agent.backbone.families import family_of
 from conlora_agent.backbone.hub import HubProfile, hub_profile
 from conlora_agent.backbone.local import LocalBackbone
-from conlora_agent.core.errors import ManifestError
 from conlora_agent.core.protocols import GenerateRequest
 from conlora_agent.core.types import Message
 from conlora_agent.settings import Settings
@@ -127,14 +125,6 @@ def test_the_family_says_what_the_manifest_leaves_open(tmp_path: Path) -> None:
     config = json.loads((Path(run(order, "llava")["folder"]) / "adapter_config.json").read_text())
     assert (config["r"], config["lora_alpha"]) == (16, 32)
     assert "vision" not in config["target_modules"]
-
-
-def test_a_tokenizer_that_cannot_spell_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    order = make_order(tmp_path, epochs=1, spelled=True)
-    assert run(order, "llava")["steps"] == 2
-    monkeypatch.setattr(PreTrainedTokenizerFast, "decode", lambda *args, **kwargs: "r e d")
-    with pytest.raises(ManifestError, match=r"training\.spelled is not for llava: its tokenizer cannot spell"):
-        run(replace(order, seed=1), "llava")
 
 
 def test_train_add_and_ask_on_a_folder_of_the_real_classes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -36,15 +36,9 @@ class ChatFormat:
         _, begin, end = self._sides(())
         return self._shown(picture) + self.encode(begin + self.plain(instruction) + end)
 
-    def answer(self, text: str, *, spelled: bool = False) -> list[int]:
-        """Ids of an answer as the model should write it, its end included. `spelled`: one character at a time.
-
-        Raises ValueError where the tokenizer cannot spell: its words do not fall apart into characters.
-        """
-        ids = [i for part in (text if spelled else [text]) for i in self._encode_plain(part)]
-        if spelled and self._tokenizer.decode(ids) != text:
-            raise ValueError("its tokenizer cannot spell")
-        return [*ids, self.end]
+    def answer(self, text: str) -> list[int]:
+        """Ids of an answer as the model should write it, its end included."""
+        return [*self._encode_plain(text), self.end]
 
     @property
     def end(self) -> int:

@@ -45,8 +45,8 @@ class Sight:
         self._layers = [names[layer] for layer in self._vision.layers]
         self._tower = names[self._vision.tower]
         self._kept: Recent[tuple[str, ...], Any] = Recent(budget_mib * MIB)
-        self._memory: dict[int, Any] | None = None
-        self._replays = False
+        self._memory: dict[int, list[Any]] | None = None
+        self._replayed: dict[int, int] | None = None
         self._whole: tuple[str, ...] | None = None
         for number, layer in enumerate(self._vision.layers[: self._vision.upper]):
             layer.forward = self._remembering(number, layer)
@@ -94,28 +94,33 @@ class Sight:
         self._whole = None if parts.tower else ("whole", key)
         if parts.lowest >= self._vision.upper and self._vision.upper:
             known = self._kept.get(("low", key))
-            self._replays, self._memory = known is not None, known if known is not None else {}
+            self._replayed, self._memory = (None, {}) if known is None else ({}, known)
         try:
             seen = self._see(pixels, stack)
-            if self._memory and not self._replays:
+            if self._memory and self._replayed is None:
                 self._kept.put(("low", key), self._memory)
             return seen
         finally:
-            self._memory, self._whole = None, None
+            self._memory, self._replayed, self._whole = None, None, None
 
     def _remembering(self, number: int, layer: nn.Module) -> Callable[..., Any]:
-        """A low layer's forward that answers from memory. Only outputs that something uses are kept."""
+        """A low layer's forward that answers from memory. Only outputs that something uses are kept.
+
+        A layer may run several times for one picture, in the same order every time.
+        """
         forward, last = layer.forward, self._vision.upper - 1
         used = number == last or number in self._vision.taps
 
         def remember(*args: Any, **kwargs: Any) -> Any:
             if self._memory is None:
                 return forward(*args, **kwargs)
-            if self._replays:
-                return self._memory[min(kept for kept in self._memory if kept >= number)]
+            if self._replayed is not None:
+                time = self._replayed.get(number, 0)
+                self._replayed[number] = time + 1
+                return self._memory[min(kept for kept in self._memory if kept >= number)][time]
             out = forward(*args, **kwargs)
             if used:
-                self._memory[number] = out
+                self._memory.setdefault(number, []).append(out)
             return out
 
         return remember

@@ -20,7 +20,6 @@ from adapters.manifest import Training
 from conlora_agent.backbone.hub import HubProfile, Passage
 from conlora_agent.backbone.profile import Pixels
 from conlora_agent.backbone.recent import MIB, Recent
-from conlora_agent.core.errors import ManifestError
 from conlora_agent.core.types import Message
 from conlora_agent.training.lessons import Lesson
 from conlora_agent.training.lora import with_stack
@@ -40,7 +39,7 @@ class HubLearner:
         open_picture: Callable[[Lesson], Any],
         device: str = "cpu",
     ) -> None:
-        self._profile, self._open, self._spelled = profile, open_picture, training.spelled
+        self._profile, self._open = profile, open_picture
         self._pixels: Recent[Path, Pixels] = Recent(PIXELS_MIB * MIB)
         base = profile.model
         if not getattr(base, "is_quantized", False):  # a quantised model was loaded where it belongs
@@ -76,10 +75,7 @@ class HubLearner:
         profile, pixels = self._profile, self._prepared(lesson)
         seen = None if pixels is None else profile.see(pixels)
         asked = profile.invocation(lesson.instruction, pixels, seen)
-        try:
-            answer = profile.chat.answer(lesson.written(profile.box_range), spelled=self._spelled)
-        except ValueError as error:
-            raise ManifestError(f"training.spelled is not for {profile.family}: {error}", "remove it") from error
+        answer = profile.chat.answer(lesson.written(profile.box_range))
         return Passage([*asked, *answer], pixels, seen, len(answer))
 
     def _prepared(self, lesson: Lesson) -> Pixels | None:

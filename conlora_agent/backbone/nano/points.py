@@ -5,6 +5,7 @@ Geometry only, on one picture at a time, without gradients; the tokens themselve
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -16,21 +17,36 @@ from torch.nn import functional as F
 from conlora_agent.backbone.nano.configuration import CELL, POINT
 from conlora_agent.backbone.nano.dense import DenseOutput
 
-GLYPH_FLOOR = 0.4
+GLYPH_FLOOR = 0.25
 """A character is there when "none" has less than 1 - GLYPH_FLOOR of the probability."""
 OBJECT_FLOOR = 0.3
+LONG = 3
+"""A line longer than so many heights says how the page is turned."""
 OVERLAP = 0.5
 """Of two objects overlapping by more (IoU), the less certain is dropped."""
 
 
 @dataclass
 class Line:
-    """One line of text: glyph cells (indices into the flattened glyph grid), left to right."""
+    """One line of text as a rectangle that may be turned; lengths in pixels of the picture it is on."""
 
-    cells: list[int]
-    space_after: list[bool]
-    box: tuple[float, float, float, float]
-    """Pixels of the canvas."""
+    centre: tuple[float, float]
+    length: float
+    height: float
+    angle: float
+    """Radians; positive where the line falls to the right."""
+
+    @property
+    def box(self) -> tuple[float, float, float, float]:
+        """The upright box around it."""
+        cos, sin = abs(math.cos(self.angle)), abs(math.sin(self.angle))
+        x, y = (self.length * cos + self.height * sin) / 2, (self.length * sin + self.height * cos) / 2
+        return self.centre[0] - x, self.centre[1] - y, self.centre[0] + x, self.centre[1] + y
+
+    def moved(self, left: float, top: float, scale: float) -> Line:
+        """The same line in a picture whose corner is at (left, top) and that shows everything `scale` times larger."""
+        centre = (self.centre[0] - left) * scale, (self.centre[1] - top) * scale
+        return Line(centre, self.length * scale, self.height * scale, self.angle)
 
 
 @dataclass
@@ -43,13 +59,44 @@ class Points:
     boxes: list[tuple[float, float, float, float]] = field(default_factory=list)
     """One per object, 0..1 of the canvas."""
 
+    def lines_on(self, width: int, height: int) -> list[list[int]]:
+        """For each object the lines that lie on it: on the smallest box, of a canvas of this size, that holds them."""
+        found: list[list[int]] = [[] for _ in self.boxes]
+        for number, line in enumerate(self.lines):
+            x, y = line.centre[0] / width, line.centre[1] / height
+            around = [
+                ((x1 - x0) * (y1 - y0), i)
+                for i, (x0, y0, x1, y1) in enumerate(self.boxes)
+                if x0 < x < x1 and y0 < y < y1
+            ]
+            if around:
+                found[min(around)[1]].append(number)
+        return found
+
+    def keep_together(self, width: int, height: int) -> None:
+        """Let lines on one object follow one another, where the first of them stands in reading order."""
+        owner = {line: i for i, some in enumerate(self.lines_on(width, height)) for line in some}
+        # A line on no object parts what stands before it from what follows: a page is not torn by what is found on it.
+        groups: dict[tuple[int, int], list[Line]] = {}
+        part = 0
+        for number, line in enumerate(self.lines):
+            part += number not in owner
+            groups.setdefault((part, owner.get(number, -1)), []).append(line)
+            part += number not in owner
+        self.lines = [line for group in groups.values() for line in group]
+
 
 def find_points(out: DenseOutput, row: int, max_glyphs: int, max_objects: int) -> Points:
     """Places of picture `row` of a batch of dense outputs."""
     with torch.no_grad():
-        lines = _lines(out.glyph[row].float(), out.shape[row].float(), max_glyphs)
         cells, boxes = _objects(out.heat[row].float(), out.box[row].float(), max_objects)
-    return Points(lines, cells, boxes)
+    return Points(find_lines(out, row, max_glyphs), cells, boxes)
+
+
+def find_lines(out: DenseOutput, row: int, max_glyphs: int) -> list[Line]:
+    """Lines of text of picture `row`, in reading order."""
+    with torch.no_grad():
+        return _lines(out.glyph[row].float(), out.shape[row].float(), max_glyphs)
 
 
 def _objects(heat: Tensor, distances: Tensor, most: int) -> tuple[list[int], list[tuple[float, float, float, float]]]:
@@ -84,7 +131,7 @@ def _iou(a: tuple[float, float, float, float], b: tuple[float, float, float, flo
 
 
 def _lines(logits: Tensor, shape: Tensor, most: int) -> list[Line]:
-    grid_width = logits.shape[1]
+    logits, shape, grid_width = logits.cpu(), shape.cpu(), logits.shape[1]
     there = 1 - logits.softmax(-1)[..., 0].flatten()
     score, cells = there.topk(min(2 * most, len(there)))
     cells, score = cells[score > GLYPH_FLOOR], score[score > GLYPH_FLOOR]
@@ -96,17 +143,22 @@ def _lines(logits: Tensor, shape: Tensor, most: int) -> list[Line]:
     y = (index // grid_width + 0.5 + table[:, 1]) * POINT
     w, h = 16 * np.exp(table[:, 2].clip(-3, 3)), 16 * np.exp(table[:, 3].clip(-2, 3))
     keep = _best_of_each(x, y, w, h)[:most]
-    index, x, y, w, h, gap = index[keep], x[keep], y[keep], w[keep], h[keep], table[keep, 4] > 0
-    lines = []
-    for members in _chains(x, y, w, h):
-        box = (
-            float((x - w / 2)[members].min()),
-            float((y - h / 2)[members].min()),
-            float((x + w / 2)[members].max()),
-            float((y + h / 2)[members].max()),
-        )
-        lines.append(Line(index[members].tolist(), gap[members].tolist(), box))
-    return _reading_order(lines)
+    x, y, w, h = x[keep], y[keep], w[keep], h[keep]
+    return _reading_order([line_of(x[m], y[m], w[m], h[m]) for m in _chains(x, y, w, h)])
+
+
+def line_of(x: NDArray[np.float32], y: NDArray[np.float32], w: NDArray[np.float32], h: NDArray[np.float32]) -> Line:
+    """The rectangle around glyphs given by centres, widths and heights, left to right."""
+    reach = float(x[-1] - x[0])
+    # Heights differ (a comma, a capital), so a short run of glyphs says little about the slope.
+    slope = float(np.polyfit(x, y, 1)[0]) if reach > LONG * float(h.mean()) else 0.0
+    angle = math.atan(slope)
+    cos, sin = math.cos(angle), math.sin(angle)
+    along, across = x * cos + y * sin, y * cos - x * sin
+    left, right = float((along - w / 2).min()), float((along + w / 2).max())
+    top, bottom = float((across - h / 2).min()), float((across + h / 2).max())
+    middle, level = (left + right) / 2, (top + bottom) / 2
+    return Line((middle * cos - level * sin, middle * sin + level * cos), right - left, bottom - top, angle)
 
 
 def _best_of_each(
@@ -114,11 +166,15 @@ def _best_of_each(
 ) -> list[int]:
     """Positions that remain after dropping weaker detections of the same glyph; the input is sorted by score."""
     kept: list[int] = []
+    # The kept ones stand packed at the front of these, so that nothing is gathered anew for every candidate.
+    xs, ys, ws, hs = (np.empty_like(values) for values in (x, y, w, h))
     for i in range(len(x)):
-        near = (np.abs(x[kept] - x[i]) < 0.5 * np.minimum(w[kept], w[i]).clip(4)) & (
-            np.abs(y[kept] - y[i]) < 0.5 * np.minimum(h[kept], h[i])
+        n = len(kept)
+        near = (np.abs(xs[:n] - x[i]) < 0.5 * np.minimum(ws[:n], w[i]).clip(4)) & (
+            np.abs(ys[:n] - y[i]) < 0.5 * np.minimum(hs[:n], h[i])
         )
         if not near.any():
+            xs[n], ys[n], ws[n], hs[n] = x[i], y[i], w[i], h[i]
             kept.append(i)
     return kept
 
@@ -150,15 +206,27 @@ def _chains(
 
 
 def _reading_order(lines: list[Line]) -> list[Line]:
-    """Top to bottom; lines side by side (vertical overlap over half the smaller height) left to right."""
+    """Top to bottom; lines side by side (vertical overlap over half the smaller height) left to right.
+
+    Seen level: a page that is turned would seem to have all of its lines side by side.
+    """
+    slants = [line.angle for line in lines if line.length > LONG * line.height]
+    angle = float(np.median(slants)) if slants else 0.0
+    cos, sin = math.cos(angle), math.sin(angle)
+
+    def level(line: Line) -> tuple[float, float, float]:
+        """Left end, top, bottom."""
+        x, y = line.centre[0] * cos + line.centre[1] * sin, line.centre[1] * cos - line.centre[0] * sin
+        return x - line.length / 2, y - line.height / 2, y + line.height / 2
+
     rows: list[list[Line]] = []
-    for line in sorted(lines, key=lambda item: item.box[1] + item.box[3]):
-        top, bottom = line.box[1], line.box[3]
+    for line in sorted(lines, key=lambda item: sum(level(item)[1:])):
+        _, top, bottom = level(line)
         for row in rows[-2:]:
-            overlap = min(bottom, row[0].box[3]) - max(top, row[0].box[1])
-            if overlap > 0.5 * min(bottom - top, row[0].box[3] - row[0].box[1]):
+            _, first, last = level(row[0])
+            if min(bottom, last) - max(top, first) > 0.5 * min(bottom - top, last - first):
                 row.append(line)
                 break
         else:
             rows.append([line])
-    return [line for row in rows for line in sorted(row, key=lambda item: item.box[0])]
+    return [line for row in rows for line in sorted(row, key=lambda item: level(item)[0])]

@@ -22,6 +22,8 @@ from conlora_agent.core.types import Message
 
 ENLARGE = 2.0
 """Small pictures are shown at most this much larger than they are."""
+DETAIL = 1 << 20
+"""Pixels of the largest picture that text is read in; larger ones are scaled down to it."""
 
 
 def canvas_for(width: int, height: int, area: int) -> tuple[int, int]:
@@ -91,6 +93,8 @@ class NanoProcessor(ProcessorMixin):
         return BatchFeature(data)
 
 
+END = "<|im_end|>"
+"""The end of a message."""
 IMAGE = "<file_sep>"
 """The token that stands for the picture: one of those that SmolLM2's vocabulary reserves for code."""
 
@@ -99,7 +103,7 @@ def prefix_ids(tokenizer: Any, history: Sequence[Message]) -> list[int]:
     """Ids of the conversation so far, up to where the last user message begins."""
     ids: list[int] = []
     for message in history:
-        ids += _marked(tokenizer, f"<|im_start|>{message.role}\n") + _plain(tokenizer, message.content)
+        ids += _marked(tokenizer, f"<|im_start|>{message.role}\n") + plain_ids(tokenizer, message.content)
         ids += _marked(tokenizer, "<|im_end|>\n")
     return ids + _marked(tokenizer, "<|im_start|>user\n")
 
@@ -107,14 +111,14 @@ def prefix_ids(tokenizer: Any, history: Sequence[Message]) -> list[int]:
 def invocation_ids(tokenizer: Any, instruction: str, picture: bool) -> list[int]:
     """Ids of the last user message, picture first, and the beginning of the answer."""
     ids = _marked(tokenizer, IMAGE) if picture else []
-    return ids + _plain(tokenizer, instruction) + _marked(tokenizer, "<|im_end|>\n<|im_start|>assistant\n")
+    return ids + plain_ids(tokenizer, instruction) + _marked(tokenizer, "<|im_end|>\n<|im_start|>assistant\n")
 
 
 def _marked(tokenizer: Any, text: str) -> list[int]:
     return list(tokenizer.encode(text, add_special_tokens=False))
 
 
-def _plain(tokenizer: Any, text: str) -> list[int]:
+def plain_ids(tokenizer: Any, text: str) -> list[int]:
     """Ids of text from outside: a written-out "<|im_end|>" stays text and ends nothing."""
     return list(tokenizer.encode(text, add_special_tokens=False, split_special_tokens=True))
 
@@ -123,3 +127,13 @@ def pixels_of(picture: Image.Image, area: int) -> tuple[Tensor, tuple[float, flo
     """Pixels (1, 3, H, W) of one picture on its canvas, and where it lies there (box 0..1)."""
     fitted, place = fit(picture.convert("RGB"), canvas_for(picture.width, picture.height, area))
     return torch.from_numpy(np.asarray(fitted).transpose(2, 0, 1).astype(np.float32) / 255)[None], place
+
+
+def detail_of(picture: Image.Image) -> Tensor:
+    """Bytes (3, h, w) of the picture itself, scaled down to DETAIL pixels if it has more."""
+    scale = (DETAIL / (picture.width * picture.height)) ** 0.5
+    shown = picture.convert("RGB")
+    if scale < 1:
+        size = max(1, round(picture.width * scale)), max(1, round(picture.height * scale))
+        shown = shown.resize(size, Image.Resampling.LANCZOS)
+    return torch.from_numpy(np.asarray(shown).transpose(2, 0, 1).copy())

@@ -10,8 +10,9 @@ from torch import Tensor
 from conlora_agent.backbone.keyvalues import KeyValues, Rows
 from conlora_agent.backbone.nano import selftest
 from conlora_agent.backbone.nano.places import NANO_PLACES
-from conlora_agent.backbone.nano.processing import invocation_ids, pixels_of, prefix_ids
+from conlora_agent.backbone.nano.processing import detail_of, invocation_ids, pixels_of, prefix_ids
 from conlora_agent.backbone.nano.tokens import BOX_RANGE
+from conlora_agent.backbone.nano.vision import Closeup
 from conlora_agent.backbone.places import Places
 from conlora_agent.backbone.profile import Pixels, Profile, VisionLayers
 from conlora_agent.core.types import Message
@@ -24,6 +25,10 @@ class NanoProfile(Profile):
     box_range = BOX_RANGE
     chat_penalty = 1.15  # a small language model decoding greedily falls into loops
     language_module = "language_model"
+
+    def __init__(self, model: Any, processor: Any) -> None:
+        super().__init__(model, processor)
+        model.tokenizer = self.tokenizer
 
     @property
     def places(self) -> Places:
@@ -60,10 +65,12 @@ class NanoProfile(Profile):
         return VisionLayers(tower, [tower.low, *tower.upper.layers], 1 + upper, frozenset({0}))
 
     def pixels(self, picture: Any) -> Pixels:
-        """The picture on its canvas."""
+        """The picture on its canvas, and in the detail that text is read in."""
         values, place = pixels_of(picture, self.model.config.canvas_area)
         height, width = values.shape[-2:]
-        return Pixels({"pixel_values": values.to(self.model.device), "places": [place]}, size=(width, height))
+        closeup = Closeup(detail_of(picture).to(self.model.device), place)
+        inputs = {"pixel_values": values.to(self.model.device), "closeups": [closeup]}
+        return Pixels(inputs, size=(width, height))
 
     def see(self, pixels: Pixels) -> Tensor:
         """Visual tokens (length, hidden)."""

@@ -1,31 +1,43 @@
-"""The mid layer's second half: visual tokens that are near-words of the language model.
+"""The mid layer's second half: visual tokens that are words, or nearly, of the language model.
 
-Each place found (points.py) becomes an *expectation over the language model's own input embeddings* under the dense
-heads' probabilities, plus a learned correction. A surely recognised "a" is the embedding of "a"; a doubtful "l" is
-part "l", part "I". Boxes are written as the embeddings of their digits. So the frozen language model starts from
-tokens that already mean something, and stacks stay small. We chose such spatial tokens over a Q-Former because they
-learn from thousands, not millions, of pictures.
+Lines of text become the very tokens of their words. Each object found becomes an *expectation over the language
+model's own input embeddings* under the probabilities of its names and colours, plus a learned correction: a doubtful
+object is part "cat", part "dog". Boxes are written as the embeddings of their digits. So the frozen language model
+starts from tokens that already mean something, and stacks stay small. We chose such spatial tokens over a Q-Former
+because they learn from thousands, not millions, of pictures.
 """
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Callable
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from conlora_agent.backbone.nano.configuration import NanoConfig
-from conlora_agent.backbone.nano.dense import GLYPHS, DenseOutput
+from conlora_agent.backbone.nano.configuration import CELL, NanoConfig
+from conlora_agent.backbone.nano.dense import DenseOutput
 from conlora_agent.backbone.nano.look import Seen
 from conlora_agent.backbone.nano.points import Points
+from conlora_agent.backbone.nano.processing import END
+from conlora_agent.backbone.nano.reader import Writing
+from conlora_agent.backbone.nano.vision import Sight
 from conlora_agent.core.types import Box
 
 NAME_TOKENS = 2
 """Tokens per object name: its first word piece, and the mean of the others (zero when there are none)."""
 SHARPNESS = 3.0
 """Names and colours are mixed under probabilities raised to this power: a flat mixture of words is no word at all."""
+LEGIBLE = 0.5
+"""Mean probability of a line's characters below which it is no text."""
 BOX_RANGE = 100
 """Boxes are written as integers 0..99, two digits each, x0 y0 x1 y1."""
+
+
+NUMBERS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
+MIDDLE = (0.38, 0.62)
+"""What lies between these shares of the picture's width or height is in its middle."""
 
 
 class Correction(nn.Module):
@@ -47,33 +59,34 @@ class Correction(nn.Module):
 class PointTokens(nn.Module):
     """Dense outputs in, one variable-length sequence of visual tokens per picture out.
 
-    Sequence: one group per object (colour, name, colon, eight digits, newline), one statement per object (name, "is",
-    colour, newline), then the lines of text (a token per character, the embedding of a space between words, a newline
-    after each line). The statements are what a language model expects an answer about a colour to repeat.
+    Sequence: one group per object (colour, name, colon, eight digits, newline); statements on each object, a line each
+    (name, "is", colour; name, where on the picture; name, "says", what is written on it), and on how many there are of
+    each name (number, name); all lines of text, newlines between them and the end of a message behind the last. The
+    statements are what a language model this small cannot work out from digits and can repeat; whoever copies the lines
+    of text comes to the end with them.
     """
 
-    glyph_table: Tensor
     colour_table: Tensor
     name_table: Tensor
     digit_table: Tensor
-    space: Tensor
     colon: Tensor
     copula: Tensor
+    says: Tensor
     newline: Tensor
+    ending: Tensor
 
     def __init__(self, config: NanoConfig) -> None:
         super().__init__()
         size = config.text_config.hidden_size
-        self.glyph_correction = Correction(config.stem_size, size)
         self.object_correction = Correction(config.vision_size, size)
-        self.register_buffer("glyph_table", torch.zeros(GLYPHS - 1, size))
         self.register_buffer("colour_table", torch.zeros(len(config.colours), size))
         self.register_buffer("name_table", torch.zeros(len(config.names), NAME_TOKENS, size))
         self.register_buffer("digit_table", torch.zeros(10, size))
-        self.register_buffer("space", torch.zeros(size))
         self.register_buffer("colon", torch.zeros(size))
         self.register_buffer("copula", torch.zeros(size))
+        self.register_buffer("says", torch.zeros(size))
         self.register_buffer("newline", torch.zeros(size))
+        self.register_buffer("ending", torch.zeros(size))
 
     @torch.no_grad()
     def take_words(self, config: NanoConfig, tokenizer: Any, embedding: Tensor) -> None:
@@ -82,8 +95,6 @@ class PointTokens(nn.Module):
         def pieces(text: str) -> Tensor:
             return embedding[tokenizer.encode(text, add_special_tokens=False)]
 
-        for i in range(GLYPHS - 1):
-            self.glyph_table[i] = pieces(chr(33 + i)).mean(0)
         for i, colour in enumerate(config.colours):
             self.colour_table[i] = pieces(" a" if colour == "none" else " " + colour).mean(0)
         for i, name in enumerate(config.names):
@@ -92,56 +103,68 @@ class PointTokens(nn.Module):
             self.name_table[i, 1] = torch.stack(rest).mean(0) if rest else 0
         for digit in range(10):
             self.digit_table[digit] = pieces(str(digit)).mean(0)
-        self.space.copy_(pieces(" ").mean(0))
         self.colon.copy_(pieces(":").mean(0))
         self.copula.copy_(pieces(" is").mean(0))
+        self.says.copy_(pieces(" says").mean(0))
         self.newline.copy_(pieces("\n").mean(0))
+        self.ending.copy_(pieces(END).mean(0))
 
-    def forward(self, out: DenseOutput, points: list[Points], seen: list[Seen]) -> list[Tensor]:
-        """Tokens (length, hidden) per picture, from the places found and what was recognised there."""
-        return [self.tokens(out, row, *both) for row, both in enumerate(zip(points, seen, strict=True))]
+    def forward(self, sight: Sight, points: list[Points], words: Callable[[str], Tensor]) -> list[Tensor]:
+        """Tokens (length, hidden) per picture, never empty: a bare newline says "nothing here".
 
-    def tokens(self, out: DenseOutput, row: int, points: Points, seen: Seen) -> Tensor:
-        """The sequence of one picture, (length, hidden); never empty: a bare newline says "nothing here"."""
-        parts = [*self._object_tokens(out, row, points, seen), *self._text_tokens(out, row, points)]
-        return torch.cat(parts) if parts else self.newline[None]
+        `points` may give the boxes in another frame than `sight` has them in; `words` gives the embeddings of a text.
+        """
+        out = []
+        for row, places in enumerate(points):
+            lines = [self._line(line, words) for line in sight.written[row]]
+            height, width = (CELL * cells for cells in sight.dense.heat.shape[-2:])
+            on = [[lines[k] for k in some] for some in sight.points[row].lines_on(width, height)]
+            parts = [*self._object_tokens(sight.dense, row, places, sight.seen[row], on, words), *filter(len, lines)]
+            if any(map(len, lines)):
+                parts[-1] = torch.cat([parts[-1][:-1], self.ending[None]])
+            out.append(torch.cat(parts) if parts else self.newline[None])
+        return out
 
-    def _object_tokens(self, out: DenseOutput, row: int, points: Points, seen: Seen) -> list[Tensor]:
+    def _object_tokens(
+        self,
+        out: DenseOutput,
+        row: int,
+        points: Points,
+        seen: Seen,
+        written: list[list[Tensor]],
+        words: Callable[[str], Tensor],
+    ) -> list[Tensor]:
         if not points.objects:
             return []
         shade = SHARPNESS * seen.colour.float()
-        colour = shade.softmax(-1).to(self.space.dtype) @ self.colour_table
+        colour = shade.softmax(-1).to(self.newline.dtype) @ self.colour_table
         # Colour 0 is "none": several colours, or none that has a name. A statement still gives the likeliest one.
-        stated = shade[:, 1:].softmax(-1).to(self.space.dtype) @ self.colour_table[1:]
-        chance = (SHARPNESS * seen.name.float()).softmax(-1).to(self.space.dtype)
+        stated = shade[:, 1:].softmax(-1).to(self.newline.dtype) @ self.colour_table[1:]
+        chance = (SHARPNESS * seen.name.float()).softmax(-1).to(self.newline.dtype)
         name = torch.einsum("on,nkd->okd", chance, self.name_table)  # (objects, NAME_TOKENS, hidden)
         extra = self.object_correction(out.object_feature[row].flatten(0, 1)[points.objects]).to(name.dtype)
         name = name + extra[:, None]
         pieces = 1 + self.name_table[chance.argmax(-1), 1].any(-1).long()  # of the likeliest name
-        groups, statements = [], []
+        newline, groups, statements = self.newline[None], [], []
         for i, box in enumerate(points.boxes):
             digits = self.digit_table[[int(d) for value in box for d in f"{quantise(value):02d}"]]
             called = name[i, : pieces[i]]
-            groups.append(torch.cat([colour[i : i + 1], called, self.colon[None], digits, self.newline[None]]))
-            statements.append(torch.cat([called, self.copula[None], stated[i : i + 1], self.newline[None]]))
+            groups.append(torch.cat([colour[i : i + 1], called, self.colon[None], digits, newline]))
+            statements.append(torch.cat([called, self.copula[None], stated[i : i + 1], newline]))
+            statements.append(torch.cat([called, words(f" {whereabouts(box)}").to(name.dtype), newline]))
+            statements += [torch.cat([called, self.says[None], line]) for line in written[i] if len(line)]
+        likeliest = chance.argmax(-1).tolist()
+        for one, number in Counter(likeliest).items():
+            first = likeliest.index(one)
+            count = words(f" {NUMBERS[number] if number < len(NUMBERS) else number}").to(name.dtype)
+            statements.append(torch.cat([count, name[first, : pieces[first]], newline]))
         return [*groups, *statements]
 
-    def _text_tokens(self, out: DenseOutput, row: int, points: Points) -> list[Tensor]:
-        cells = [cell for line in points.lines for cell in line.cells]
-        if not cells:
-            return []
-        chance = out.glyph[row].flatten(0, 1)[cells][:, 1:].softmax(-1).to(self.space.dtype)
-        extra = self.glyph_correction(out.glyph_feature[row].flatten(0, 1)[cells])
-        glyphs = chance @ self.glyph_table + extra.to(self.space.dtype)
-        parts, at = [], 0
-        for line in points.lines:
-            for i, space in enumerate(line.space_after):
-                parts.append(glyphs[at : at + 1])
-                at += 1
-                if space and i + 1 < len(line.cells):
-                    parts.append(self.space[None])
-            parts.append(self.newline[None])
-        return parts
+    def _line(self, written: Writing, words: Callable[[str], Tensor]) -> Tensor:
+        """Tokens of a line and its end; none where nothing can be read."""
+        if not written.text or written.confidence < LEGIBLE:
+            return self.newline[:0].reshape(0, len(self.newline))
+        return torch.cat([words(written.text).to(self.newline.dtype), self.newline[None]])
 
 
 def onto(box: Box, place: Box) -> Box:
@@ -149,6 +172,16 @@ def onto(box: Box, place: Box) -> Box:
     x0, y0, x1, y1 = place
     xs, ys = [(x - x0) / (x1 - x0) for x in box[::2]], [(y - y0) / (y1 - y0) for y in box[1::2]]
     return max(0.0, xs[0]), max(0.0, ys[0]), min(1.0, xs[1]), min(1.0, ys[1])
+
+
+def whereabouts(box: Box) -> str:
+    """Which part of the picture the middle of a box is in, as a sentence says it."""
+    x, y = (box[0] + box[2]) / 2, (box[1] + box[3]) / 2
+    down = "top" if y < MIDDLE[0] else "bottom" if y > MIDDLE[1] else ""
+    across = "left" if x < MIDDLE[0] else "right" if x > MIDDLE[1] else ""
+    if not down:
+        return f"on the {across}" if across else "in the middle"
+    return f"at the {down} {across}".strip()
 
 
 def quantise(value: float) -> int:

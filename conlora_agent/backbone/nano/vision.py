@@ -1,17 +1,44 @@
-"""The seeing half of `nano`: low layers, upper layers, dense heads and the second look, in one module."""
+"""The seeing half of `nano`: low layers, upper layers, dense heads and both closer looks, in one module."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from conlora_agent.backbone.nano.configuration import NanoConfig
 from conlora_agent.backbone.nano.dense import DenseHeads, DenseOutput
 from conlora_agent.backbone.nano.look import SecondLook, Seen
 from conlora_agent.backbone.nano.low import LowFeatures, LowLayers
-from conlora_agent.backbone.nano.points import Points, find_points
+from conlora_agent.backbone.nano.points import Line, Points, find_lines, find_points
+from conlora_agent.backbone.nano.reader import LineReader, Writing
 from conlora_agent.backbone.nano.upper import UpperLayers
+from conlora_agent.core.types import Box
+
+WHOLE: Box = (0.0, 0.0, 1.0, 1.0)
+TEXT_AREA = 1 << 18
+"""Pixels of the view that text is looked for in, where the picture has more of them than its canvas."""
+TEXT_SIDE = 8192
+"""Pixels of the longest side of such a view."""
+LARGER = 1.2
+"""A view less than so many times larger than the canvas shows no more text."""
+TEXT_GLYPHS = 1500
+"""At most so many characters of such a view are looked at."""
+UNIT = 32
+"""Sides of a view are multiples of so many pixels."""
+
+
+@dataclass
+class Closeup:
+    """A picture in more detail than the canvas shows."""
+
+    pixels: Tensor
+    """(3, h, w) bytes"""
+    place: Box = WHOLE
+    """Where it lies on the canvas."""
 
 
 @dataclass
@@ -23,6 +50,8 @@ class Sight:
     """Per picture the places worth a token; boxes are 0..1 of the canvas."""
     seen: list[Seen]
     """Per picture what its boxes hold."""
+    written: list[list[Writing]]
+    """Per picture what its lines say."""
 
 
 class NanoVision(nn.Module):
@@ -35,19 +64,62 @@ class NanoVision(nn.Module):
         self.upper = UpperLayers(config)
         self.heads = DenseHeads(config)
         self.look = SecondLook(config)
+        self.reader = LineReader()
 
-    def forward(self, pixels: Tensor) -> Sight:
+    def forward(self, pixels: Tensor, closeups: Sequence[Closeup] | None = None) -> Sight:
         """See a batch of pictures."""
-        return self.see(self.low(pixels))
+        return self.see(self.low(pixels), closeups)
 
-    def see(self, low: LowFeatures) -> Sight:
-        """The part that stacks adapt, from the part that is shared."""
+    def see(self, low: LowFeatures, closeups: Sequence[Closeup] | None = None) -> Sight:
+        """The part that stacks adapt, from the part that is shared.
+
+        `closeups`: the pictures in the detail that text is looked for and read in; by default as on the canvas.
+        """
         dense = self.describe(low)
         points = [find_points(dense, row, self.max_glyphs, self.max_objects) for row in range(len(dense.heat))]
+        for row, closeup in enumerate(closeups or ()):
+            points[row].lines = self._lines(low.pixels[row], points[row].lines, closeup)
+        for found in points:
+            found.keep_together(low.pixels.shape[-1], low.pixels.shape[-2])
         seen = self.look(self.low.trunk, low.pixels, [found.boxes for found in points])
-        return Sight(dense, points, seen)
+        written = [
+            self.read(low.pixels[row], points[row].lines, closeups[row] if closeups else None)
+            for row in range(len(points))
+        ]
+        return Sight(dense, points, seen, written)
+
+    @torch.no_grad()
+    def _lines(self, canvas: Tensor, lines: list[Line], closeup: Closeup) -> list[Line]:
+        """Lines of a canvas found in a larger view of the closeup; the given ones where there is no larger view."""
+        height, width = closeup.pixels.shape[-2:]
+        shrink = min(1.0, (TEXT_AREA / (height * width)) ** 0.5, TEXT_SIDE / max(height, width))
+        scale = _scale(canvas, closeup) / shrink  # pixels of the canvas per pixel of the view
+        if 1 / scale < LARGER:
+            return lines
+        sides = [max(1, round(side * shrink)) for side in (height, width)]
+        # In float32: antialiasing has no bf16 on a CPU.
+        view = F.interpolate(closeup.pixels[None].float() / 255, sides, mode="bilinear", antialias=True)
+        view = F.pad(view, (0, -sides[1] % UNIT, 0, -sides[0] % UNIT), mode="replicate").to(canvas.dtype)
+        left, top = (-edge * side / scale for edge, side in zip(closeup.place, canvas.shape[:0:-1], strict=False))
+        found = find_lines(self.describe(self.low(view)), 0, TEXT_GLYPHS)
+        return [line.moved(left, top, scale) for line in found]
+
+    def read(self, canvas: Tensor, lines: list[Line], closeup: Closeup | None = None) -> list[Writing]:
+        """What lines of a canvas (3, H, W; 0..1) say, read in the closeup if there is one."""
+        if closeup is None or not lines:
+            return self.reader.read(canvas, lines)
+        left, top = (edge * side for edge, side in zip(closeup.place, canvas.shape[:0:-1], strict=False))
+        scale = 1 / _scale(canvas, closeup)
+        return self.reader.read(closeup.pixels.float() / 255, [line.moved(left, top, scale) for line in lines])
 
     def describe(self, low: LowFeatures) -> DenseOutput:
         """Dense description alone, which pretraining trains."""
         out: DenseOutput = self.heads(low.fine, self.upper(low))
         return out
+
+
+def _scale(canvas: Tensor, closeup: Closeup) -> float:
+    """Pixels of the canvas per pixel of the closeup, taken from the longer side: both were rounded."""
+    height, width = closeup.pixels.shape[-2:]
+    x0, y0, x1, y1 = closeup.place
+    return (x1 - x0) * canvas.shape[-1] / width if width >= height else (y1 - y0) * canvas.shape[-2] / height
