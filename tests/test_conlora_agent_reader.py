@@ -142,6 +142,13 @@ def test_a_page_is_not_torn_by_an_object_seen_on_it() -> None:
     assert points.lines == lines
 
 
+def test_a_letter_is_no_object_but_what_is_written_on_is_one() -> None:
+    points = Points([], [4, 7], [(0.2, 0.42, 0.3, 0.58), (0.1, 0.1, 0.9, 0.9)])
+    points.drop_letters([Line((50.0, 50.0), 80.0, 20.0, 0.0)], 100, 100)
+    assert points.objects == [7]
+    assert points.boxes == [(0.1, 0.1, 0.9, 0.9)]
+
+
 def test_slanted_lines_keep_their_order() -> None:
     """Turned by 12 degrees, the upright boxes of neighbouring lines overlap almost wholly."""
     turn = math.radians(12)

@@ -20,6 +20,8 @@ from conlora_agent.backbone.nano.dense import DenseOutput
 GLYPH_FLOOR = 0.25
 """A character is there when "none" has less than 1 - GLYPH_FLOOR of the probability."""
 OBJECT_FLOOR = 0.3
+LETTER = 0.7
+"""An object of which so much lies in a line of text is a letter of it."""
 LONG = 3
 """A line longer than so many heights says how the page is turned."""
 OVERLAP = 0.5
@@ -73,6 +75,14 @@ class Points:
                 found[min(around)[1]].append(number)
         return found
 
+    def drop_letters(self, read: list[Line], width: int, height: int) -> None:
+        """Forget objects that are part of a line that could be read, on a canvas of this size: letters, no things."""
+        lines = [
+            (line.box[0] / width, line.box[1] / height, line.box[2] / width, line.box[3] / height) for line in read
+        ]
+        kept = [i for i, box in enumerate(self.boxes) if all(_share(box, line) < LETTER for line in lines)]
+        self.objects, self.boxes = [self.objects[i] for i in kept], [self.boxes[i] for i in kept]
+
     def keep_together(self, width: int, height: int) -> None:
         """Let lines on one object follow one another, where the first of them stands in reading order."""
         owner = {line: i for i, some in enumerate(self.lines_on(width, height)) for line in some}
@@ -121,6 +131,12 @@ def _objects(heat: Tensor, distances: Tensor, most: int) -> tuple[list[int], lis
             break
     kept.sort(key=lambda item: item[1][0] + item[1][2])
     return [cell for cell, _ in kept], [box for _, box in kept]
+
+
+def _share(a: tuple[float, float, float, float], b: tuple[float, float, float, float]) -> float:
+    """How much of `a` lies in `b`."""
+    w, h = min(a[2], b[2]) - max(a[0], b[0]), min(a[3], b[3]) - max(a[1], b[1])
+    return max(0.0, w) * max(0.0, h) / max(1e-9, (a[2] - a[0]) * (a[3] - a[1]))
 
 
 def _iou(a: tuple[float, float, float, float], b: tuple[float, float, float, float]) -> float:

@@ -29,6 +29,8 @@ TOGETHER = 32
 """At most so many lines are read at once."""
 ENDS = 0.25
 """Surroundings shown at either end, in line heights."""
+LEGIBLE = 0.5
+"""Mean probability of a line's characters below which it is no text."""
 SPACE = 95
 CLASSES = 96
 """0 is "nothing new" (blank), 1 to 94 visible ASCII in code order, then the space."""
@@ -66,6 +68,11 @@ class Writing:
     def text(self) -> str:
         """The likeliest characters, without spaces at the ends."""
         return "".join(character(int(k) + 1) for k in self.chances.argmax(-1)).strip()
+
+    @property
+    def legible(self) -> bool:
+        """Whether it is text at all."""
+        return bool(self.text) and self.confidence >= LEGIBLE
 
     @property
     def confidence(self) -> float:

@@ -29,8 +29,6 @@ NAME_TOKENS = 2
 """Tokens per object name: its first word piece, and the mean of the others (zero when there are none)."""
 SHARPNESS = 3.0
 """Names and colours are mixed under probabilities raised to this power: a flat mixture of words is no word at all."""
-LEGIBLE = 0.5
-"""Mean probability of a line's characters below which it is no text."""
 BOX_RANGE = 100
 """Boxes are written as integers 0..99, two digits each, x0 y0 x1 y1."""
 
@@ -162,7 +160,7 @@ class PointTokens(nn.Module):
 
     def _line(self, written: Writing, words: Callable[[str], Tensor]) -> Tensor:
         """Tokens of a line and its end; none where nothing can be read."""
-        if not written.text or written.confidence < LEGIBLE:
+        if not written.legible:
             return self.newline[:0].reshape(0, len(self.newline))
         return torch.cat([words(written.text).to(self.newline.dtype), self.newline[None]])
 

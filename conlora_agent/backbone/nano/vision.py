@@ -79,13 +79,14 @@ class NanoVision(nn.Module):
         points = [find_points(dense, row, self.max_glyphs, self.max_objects) for row in range(len(dense.heat))]
         for row, closeup in enumerate(closeups or ()):
             points[row].lines = self._lines(low.pixels[row], points[row].lines, closeup)
-        for found in points:
-            found.keep_together(low.pixels.shape[-1], low.pixels.shape[-2])
+        written = []
+        height, width = low.pixels.shape[-2:]
+        for row, found in enumerate(points):
+            found.keep_together(width, height)
+            written.append(self.read(low.pixels[row], found.lines, closeups[row] if closeups else None))
+            read = [line for line, said in zip(found.lines, written[row], strict=True) if said.legible]
+            found.drop_letters(read, width, height)
         seen = self.look(self.low.trunk, low.pixels, [found.boxes for found in points])
-        written = [
-            self.read(low.pixels[row], points[row].lines, closeups[row] if closeups else None)
-            for row in range(len(points))
-        ]
         return Sight(dense, points, seen, written)
 
     @torch.no_grad()
