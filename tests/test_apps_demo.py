@@ -25,11 +25,6 @@ def overlap(a: Box, b: Box) -> float:
     return inter / ((a[2] - a[0]) * (a[3] - a[1]) + (b[2] - b[0]) * (b[3] - b[1]) - inter)
 
 
-young = pytest.mark.xfail(
-    strict=False, reason="the first trained nano misses this on some runs of the dialogue; see its model card"
-)
-
-
 @pytest.fixture(scope="module")
 def settings(tmp_path_factory: pytest.TempPathFactory, shared_cache: Path) -> Settings:
     return Settings.load({}, home=tmp_path_factory.mktemp("demo"), cache=shared_cache, offline=True)
@@ -54,7 +49,6 @@ def test_picture_steps_run_on_the_stack_of_their_route_and_others_on_none(played
     assert adapters == ["caption", "grounding", "ocr", "grounding", None, None]
 
 
-@young
 @pytest.mark.backbone
 def test_the_books_asked_for_are_found(played: list[TurnResult]) -> None:
     for turn, truth in ((played[1], BLUE_BOOK), (played[3], RED_BOOK)):
@@ -68,7 +62,6 @@ def test_it_is_the_region_just_found_that_is_read(played: list[TurnResult]) -> N
     assert [region.box for region in read.boxes] == [found.boxes[0].box]
 
 
-@young
 @pytest.mark.backbone
 def test_the_title_is_read(played: list[TurnResult]) -> None:
     assert "OCEAN" in played[2].steps[0].text.upper()
