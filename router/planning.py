@@ -18,8 +18,8 @@ from router.features import ANAPHORA, Array, RouteTable, as_features, has_anapho
 from router.head import LinearHead, softmax
 
 MAX_PARTS = 4
-CUT_FROM = 2 / 3
-"""Probability from which a message is cut: taking one request apart is twice as bad as leaving two together."""
+CUT_FROM = 0.5
+"""Probability from which a message is cut."""
 MAX_BORDERS = 12
 """A message with more borders than this is prose, not a list of requests."""
 

@@ -115,5 +115,5 @@ def test_fifty_callers_share_the_batches_of_a_real_model(tmp_path: Path) -> None
 
     alone, together = alone_and_together(agent, STACKS, turns=1)
     assert together == alone
-    assert len({answers[0][0] for answers in alone}) > 10, "the answers differ"
+    assert len({answers[0][0] for answers in alone}) > 4, "the answers differ"
     assert max(widest) > 4, "requests of different stacks were decoded together"
