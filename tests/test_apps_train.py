@@ -31,6 +31,8 @@ def no_model(settings: Settings, on_progress: Progress) -> Agent:
 
     class Unloaded:
         def __getattr__(self, name: str) -> object:
+            if name == "close":  # an agent that ends asks for it
+                raise AttributeError(name)
             raise AssertionError("bad input is refused before the model loads")
 
     return make_agent(backbone=Unloaded(), home=settings.home)  # type: ignore[arg-type]
