@@ -174,8 +174,8 @@ def matched(training: Training, places: Places = NANO_PLACES) -> dict[str, int]:
 
 
 def test_parts_layers_and_modules_follow_the_manifest() -> None:
-    assert matched(Training()) == {"vision": 4, "mid": 4, "language_model": 6}
-    assert matched(Training(vision_layers=1)) == {"vision": 2, "mid": 4, "language_model": 6}
+    assert matched(Training()) == {"vision": 4, "mid": 2, "language_model": 6}
+    assert matched(Training(vision_layers=1)) == {"vision": 2, "mid": 2, "language_model": 6}
     assert matched(Training(parts=("language",))) == {"vision": 0, "mid": 0, "language_model": 6}
     only = Training(modules=(r"language_model\.model\.layers\.1\.self_attn\.q_proj",))
     assert matched(only) == {"vision": 0, "mid": 0, "language_model": 1}
