@@ -16,7 +16,6 @@ def test_exercises_about_shared_pictures_cost_what_they_cost_alone() -> None:
 
     tokenizer = tiny_tokenizer()
     model = tiny_model(tokenizer)
-    model.tokenizer = tokenizer
     torch.manual_seed(3)
     config = LoraConfig(r=4, target_modules=NANO_PLACES.pattern, init_lora_weights=False)
     adapted = get_peft_model(model, config)

@@ -49,6 +49,7 @@ def tiny_model(tokenizer: Any) -> NanoForConditionalGeneration:
     )  # fmt: skip
     model = NanoForConditionalGeneration(config)
     model.language_model = LlamaForCausalLM(text)
+    model.tokenizer = tokenizer
     model.mid.take_words(config, tokenizer, model.get_input_embeddings().weight)
     # A silent random model would find nothing to make tokens of.
     torch.nn.init.constant_(model.vision.heads.heat.bias, 0.0)
