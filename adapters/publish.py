@@ -18,6 +18,7 @@ import tomlkit
 from adapters.manifest import MANIFEST, parse_manifest, read_manifest
 from adapters.weights import TENSORS, check_weights
 from conlora_agent.core.errors import StorageError
+from conlora_agent.core.files import replace_file
 
 
 def publish_stack(folder: Path, backbone: str, write: Callable[[Path], None]) -> Path:
@@ -54,6 +55,4 @@ def _point_to(path: Path, backbone: str, weights: str) -> None:
     tables[backbone] = table
     text = tomlkit.dumps(document)
     parse_manifest(text, where=f"{path.parent.name}/{path.name}")
-    temporary = path.with_name(f".{path.name}.new")
-    temporary.write_text(text, encoding="utf-8")
-    os.replace(temporary, path)
+    replace_file(path, text.encode())

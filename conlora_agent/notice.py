@@ -6,7 +6,6 @@ Not covered here: the training itself (conlora_agent.training), and how it is sh
 from __future__ import annotations
 
 import contextlib
-import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -14,6 +13,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
+from conlora_agent.core.files import replace_file
 from conlora_agent.core.types import Model
 from conlora_agent.memory.leases import ended, process_token
 
@@ -44,10 +44,7 @@ def noticed(cache: Path, task: str) -> Iterator[Callable[[int, int, float], None
         told = time.monotonic()
         notice = Notice(task=task, step=step, steps=steps, loss=loss, token=token)
         with contextlib.suppress(OSError):  # a training does not end because nobody can be told of it
-            path.parent.mkdir(parents=True, exist_ok=True)
-            beside = path.with_suffix(f".{os.getpid()}")
-            beside.write_text(notice.model_dump_json(), encoding="utf-8")
-            os.replace(beside, path)
+            replace_file(path, notice.model_dump_json().encode())
 
     try:
         yield tell

@@ -6,8 +6,6 @@ teaches takes effect at once. Not covered here: how the router learns from examp
 
 from __future__ import annotations
 
-import os
-import tempfile
 import threading
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,6 +13,7 @@ from pathlib import Path
 from pydantic import Field, ValidationError
 
 from conlora_agent.core.errors import StorageError, UnknownName
+from conlora_agent.core.files import replace_file
 from conlora_agent.core.types import CLARIFY, Example, Model, Route
 
 FILE = "taught.jsonl"
@@ -82,11 +81,7 @@ class TaughtPhrases:
 
     def _write(self, phrases: tuple[Phrase, ...]) -> None:
         try:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            with tempfile.TemporaryDirectory(prefix=".", dir=self._path.parent) as staged:
-                file = Path(staged) / FILE
-                file.write_text("".join(f"{phrase.model_dump_json()}\n" for phrase in phrases), encoding="utf-8")
-                os.replace(file, self._path)
+            replace_file(self._path, "".join(f"{phrase.model_dump_json()}\n" for phrase in phrases).encode())
         except OSError as error:
             raise StorageError(f"cannot write {self._path} ({error.strerror})", "set CONLORA_HOME") from error
 

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import base64
-import os
-import tempfile
 from collections.abc import Iterable, Sequence
 from html import escape
 from pathlib import Path
 
 from conlora_agent.core.errors import BadInput, StorageError
+from conlora_agent.core.files import replace_file
 from evals.pictures import confusion_png, reliability_png
 from evals.router import RouterReport
 
@@ -32,11 +31,8 @@ def write_report(report: RouterReport, title: str, folder: Path) -> Path:
     }
     files = {**pictures, "report.html": _page(report, title, pictures).encode()}
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=".", dir=folder) as staged:
-            for name, data in files.items():
-                (Path(staged) / name).write_bytes(data)
-                os.replace(Path(staged) / name, folder / name)
+        for name, data in files.items():
+            replace_file(folder / name, data)
     except OSError as error:
         raise StorageError(f"cannot write the report to {folder} ({error.strerror})", "name another folder") from error
     return folder / "report.html"

@@ -7,7 +7,6 @@ repository.
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 import zipfile
@@ -20,6 +19,7 @@ from torch import Tensor
 
 from conlora_agent.backbone.nano.reader import BLOCKS, SPACE
 from conlora_agent.core.errors import Failure
+from conlora_agent.core.files import replace_file
 
 PACKAGE = "rapidocr-onnxruntime==1.4.4"
 FILE = "rapidocr_onnxruntime/models/ch_PP-OCRv4_rec_infer.onnx"
@@ -39,8 +39,7 @@ def fetch_recogniser(cache: Path) -> Path:
         raise Failure(f"pip could not fetch {PACKAGE} ({reason})", "check the network and try again")
     wheel = max(cache.glob("rapidocr_onnxruntime-*.whl"))
     with zipfile.ZipFile(wheel) as archive:
-        target.with_suffix(".tmp").write_bytes(archive.read(FILE))
-    os.replace(target.with_suffix(".tmp"), target)
+        replace_file(target, archive.read(FILE))
     wheel.unlink()
     return target
 

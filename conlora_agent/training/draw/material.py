@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import io
 import json
-import os
 import shutil
 import subprocess
 import tarfile
@@ -22,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from conlora_agent.core.errors import DataError, Failure
+from conlora_agent.core.files import replace_file
 from conlora_agent.training.draw.colours import dominant_colour
 from conlora_agent.training.draw.names import EMOJI
 
@@ -99,7 +99,7 @@ def fetch_set(style: str, cache: Path) -> Path:
             member = archive.extractfile("package/icons.json")
             if member is None:
                 raise DataError(f"the {style} package holds no icons.json", "use the version named in material.py")
-            _write(target, member.read())
+            replace_file(target, member.read())
     return target
 
 
@@ -116,7 +116,7 @@ def rasterise_set(icons: Path, path: Path, *, complete: bool = True) -> None:
                 drawings[f"{name}/{k}"] = rasterise(svg_of(content, one))
     buffer = io.BytesIO()
     np.savez_compressed(buffer, allow_pickle=False, **drawings)
-    _write(path, buffer.getvalue())
+    replace_file(path, buffer.getvalue())
 
 
 def spelling(content: dict[str, Any], emoji: str) -> str | None:
@@ -162,10 +162,3 @@ def _read(path: Path, style: str) -> list[Sprite]:
     with np.load(path) as drawings:
         pixels = {key: drawings[key] for key in drawings.files}
     return [Sprite(k.rpartition("/")[0], style, p, dominant_colour(p[::4, ::4])) for k, p in pixels.items()]
-
-
-def _write(path: Path, content: bytes) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    temporary.write_bytes(content)
-    os.replace(temporary, path)
