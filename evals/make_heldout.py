@@ -18,8 +18,8 @@ from typing import Any
 
 from PIL import Image, ImageDraw
 
+from conlora_agent.backbone.nano.wording import NUMBERS
 from conlora_agent.training.draw import questions, referring
-from conlora_agent.training.draw.language import NUMBERS
 from conlora_agent.training.draw.phrasings import REQUESTS, plural_request
 from conlora_agent.training.draw.sample import PixelBox, Sample
 from conlora_agent.training.draw.scenes import scene

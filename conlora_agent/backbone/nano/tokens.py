@@ -23,6 +23,7 @@ from conlora_agent.backbone.nano.points import Points
 from conlora_agent.backbone.nano.processing import END
 from conlora_agent.backbone.nano.reader import Writing
 from conlora_agent.backbone.nano.vision import Sight
+from conlora_agent.backbone.nano.wording import NUMBERS, whereabouts
 from conlora_agent.core.types import Box
 
 NAME_TOKENS = 2
@@ -31,11 +32,6 @@ SHARPNESS = 3.0
 """Names and colours are mixed under probabilities raised to this power: a flat mixture of words is no word at all."""
 BOX_RANGE = 100
 """Boxes are written as integers 0..99, two digits each, x0 y0 x1 y1."""
-
-
-NUMBERS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
-MIDDLE = (0.38, 0.62)
-"""What lies between these shares of the picture's width or height is in its middle."""
 
 
 class Correction(nn.Module):
@@ -142,7 +138,8 @@ class PointTokens(nn.Module):
         name = torch.einsum("on,nkd->okd", chance, self.name_table)  # (objects, NAME_TOKENS, hidden)
         extra = self.object_correction(out.object_feature[row].flatten(0, 1)[points.objects]).to(name.dtype)
         name = name + extra[:, None]
-        pieces = 1 + self.name_table[chance.argmax(-1), 1].any(-1).long()  # of the likeliest name
+        likeliest = chance.argmax(-1)
+        pieces = 1 + self.name_table[likeliest, 1].any(-1).long()
         newline, groups, statements = self.newline[None], [], []
         for i, box in enumerate(points.boxes):
             digits = self.digit_table[[int(d) for value in box for d in f"{quantise(value):02d}"]]
@@ -151,9 +148,9 @@ class PointTokens(nn.Module):
             statements.append(torch.cat([called, self.copula[None], stated[i : i + 1], newline]))
             statements.append(torch.cat([called, words(f" {whereabouts(box)}").to(name.dtype), newline]))
             statements += [torch.cat([called, self.says[None], line]) for line in written[i] if len(line)]
-        likeliest = chance.argmax(-1).tolist()
-        for one, number in Counter(likeliest).items():
-            first = likeliest.index(one)
+        labels = likeliest.tolist()
+        for label, number in Counter(labels).items():
+            first = labels.index(label)
             count = words(f" {NUMBERS[number] if number < len(NUMBERS) else number}").to(name.dtype)
             statements.append(torch.cat([count, name[first, : pieces[first]], newline]))
         return [*groups, *statements]
@@ -170,16 +167,6 @@ def onto(box: Box, place: Box) -> Box:
     x0, y0, x1, y1 = place
     xs, ys = [(x - x0) / (x1 - x0) for x in box[::2]], [(y - y0) / (y1 - y0) for y in box[1::2]]
     return max(0.0, xs[0]), max(0.0, ys[0]), min(1.0, xs[1]), min(1.0, ys[1])
-
-
-def whereabouts(box: Box) -> str:
-    """Which part of the picture the middle of a box is in, as a sentence says it."""
-    x, y = (box[0] + box[2]) / 2, (box[1] + box[3]) / 2
-    down = "top" if y < MIDDLE[0] else "bottom" if y > MIDDLE[1] else ""
-    across = "left" if x < MIDDLE[0] else "right" if x > MIDDLE[1] else ""
-    if not down:
-        return f"on the {across}" if across else "in the middle"
-    return f"at the {down} {across}".strip()
 
 
 def quantise(value: float) -> int:

@@ -9,14 +9,14 @@ import random
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from conlora_agent.backbone.nano.wording import NUMBERS, WHERE
 from conlora_agent.training.draw.colours import COLOURS
-from conlora_agent.training.draw.language import NUMBERS, alike, countable, plural, with_article
+from conlora_agent.training.draw.language import alike, countable, plural, with_article
 from conlora_agent.training.draw.names import GROUPS, NAMES
 from conlora_agent.training.draw.relations import (
     CLEARLY_LARGER,
     OPPOSITE,
     RELATIONS,
-    WHERE,
     area,
     called,
     of_name,

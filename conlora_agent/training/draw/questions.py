@@ -10,6 +10,7 @@ import dataclasses
 import random
 from collections import Counter
 
+from conlora_agent.backbone.nano.wording import WHERE
 from conlora_agent.training.draw import phrasings, referring, relations
 from conlora_agent.training.draw.asking import KINDS, Asked
 from conlora_agent.training.draw.language import counted, listed
@@ -73,7 +74,7 @@ def _detailed(sample: Sample, items: list[DrawnObject]) -> str:
     for item in items:
         said = counted(1, relations.called(item), item.name)
         said += f' that says "{item.text}"' if item.text else ""
-        parts.append(f"{said} {relations.WHERE[relations.region(sample, item, clear=False) or 'middle']}")
+        parts.append(f"{said} {WHERE[relations.region(sample, item, clear=False) or 'middle']}")
     said = listed(parts)
     place = sample.facts.get("place")
     return (

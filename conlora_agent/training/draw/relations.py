@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from conlora_agent.backbone.nano.wording import part_of_picture
 from conlora_agent.training.draw.language import alike
 from conlora_agent.training.draw.sample import DrawnObject, Sample
 
@@ -9,13 +10,8 @@ RELATIONS = ("to the left of", "to the right of", "above", "below")
 OPPOSITE = dict(zip(RELATIONS, ("to the right of", "to the left of", "below", "above"), strict=True))
 CLEARLY_LARGER = 1.8
 """Ratio of areas from which nobody argues which of two things is larger."""
-
-WHERE = {
-    "left": "on the left", "right": "on the right", "top": "at the top", "bottom": "at the bottom",
-    "middle": "in the middle", "top left": "at the top left", "top right": "at the top right",
-    "bottom left": "at the bottom left", "bottom right": "at the bottom right",
-}  # fmt: skip
-"""Parts of the picture and how a sentence says them."""
+UNCLEAR = ((0.34, 0.42), (0.58, 0.66))
+"""Shares of the width or height at which people might say one part of the picture or the next."""
 
 
 def centre(item: DrawnObject) -> tuple[float, float]:
@@ -55,17 +51,10 @@ def region(sample: Sample, item: DrawnObject, *, clear: bool = True) -> str | No
     """Part of the picture the object's middle is in, a key of WHERE; with `clear` None near a border of parts."""
     height, width = sample.picture.shape[:2]
     x, y = centre(item)
-    across, down = _third(x / width, clear), _third(y / height, clear)
-    if across is None or down is None:
+    shares = x / width, y / height
+    if clear and any(low < share < high for share in shares for low, high in UNCLEAR):
         return None
-    words = [w for w in (("top", "", "bottom")[down], ("left", "", "right")[across]) if w]
-    return " ".join(words) or "middle"
-
-
-def _third(value: float, clear: bool) -> int | None:
-    if clear and (0.34 < value < 0.42 or 0.58 < value < 0.66):
-        return None
-    return 0 if value < 0.38 else 2 if value > 0.62 else 1
+    return part_of_picture(*shares)
 
 
 def relation(a: DrawnObject, b: DrawnObject) -> str | None:
