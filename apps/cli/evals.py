@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from apps.cli import router_evals
-from apps.cli.common import BackboneOption, JsonOption, load_settings, terminal_of, to_json
+from apps.cli.common import BackboneOption, JsonOption, Terminal, load_settings, terminal_of, to_json
 from apps.cli.router_evals import HELD_OUT, figures
 from conlora_agent.core.errors import BadInput
 
 if TYPE_CHECKING:
+    from pydantic import BaseModel
+
     from conlora_agent.core.types import Route
 
 app = typer.Typer(help="Measure the router and the tasks on labelled data.")
@@ -41,9 +43,7 @@ def arguments(
     from evals.arguments import evaluate_arguments, load_rows
 
     rows = load_rows(data or HELD_OUT / "arguments_heldout.jsonl")
-    report = evaluate_arguments(rows).model_dump(mode="json")
-    misses = [f"missed: {to_json(miss)}" for miss in report["misses"]]
-    terminal_of(ctx).emit(report, as_json, [*figures(report), *misses])
+    emit(terminal_of(ctx), evaluate_arguments(rows), as_json)
 
 
 @app.command("functions")
@@ -62,9 +62,8 @@ def functions(
     terminal, settings = terminal_of(ctx), load_settings(backbone)
     rows = load_functions(data or HELD_OUT / "functions_heldout.jsonl")
     with terminal.agent(settings) as agent:
-        report = evaluate_functions(rows, agent, limit).model_dump(mode="json")
-    misses = [f"missed: {to_json(miss)}" for miss in report["misses"]]
-    terminal.emit(report, as_json, [*figures(report), *misses])
+        report = evaluate_functions(rows, agent, limit)
+    emit(terminal, report, as_json)
 
 
 @app.command("injections")
@@ -85,9 +84,8 @@ def injections(
     attempts = load_attempts(data or HELD_OUT / "injections.jsonl")
     with terminal.agent(settings) as agent:
         reader = agent.models.backbone() if backbone else None
-        report = evaluate_injections(attempts, settings, reader).model_dump(mode="json")
-    acts = [f"acted: {to_json(act)}" for act in report["acts"]]
-    terminal.emit(report, as_json, [*figures(report), *acts])
+        report = evaluate_injections(attempts, settings, reader)
+    emit(terminal, report, as_json, "acts", "acted")
 
 
 @app.command("new-tasks")
@@ -121,6 +119,12 @@ def new_tasks(
     lines = [f"{t['task']}: reached {t['reached']:.3f}, others lose {t['lost']:.4f}" for t in report["tasks"]]
     missed = [f"missed: {miss}" for task in report["tasks"] for miss in task["misses"]]
     terminal.emit(report, as_json, [*figures(report), *lines, *missed])
+
+
+def emit(terminal: Terminal, measured: BaseModel, as_json: bool, listed: str = "misses", each: str = "missed") -> None:
+    """Print the figures, and a line for each entry of the list that says what went wrong."""
+    report = measured.model_dump(mode="json")
+    terminal.emit(report, as_json, [*figures(report), *(f"{each}: {to_json(entry)}" for entry in report[listed])])
 
 
 def measure(
