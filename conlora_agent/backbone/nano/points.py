@@ -16,6 +16,7 @@ from torch.nn import functional as F
 
 from conlora_agent.backbone.nano.configuration import CELL, POINT
 from conlora_agent.backbone.nano.dense import DenseOutput
+from conlora_agent.core.types import Box
 
 GLYPH_FLOOR = 0.25
 """A character is there when "none" has less than 1 - GLYPH_FLOOR of the probability."""
@@ -39,7 +40,7 @@ class Line:
     """Radians; positive where the line falls to the right."""
 
     @property
-    def box(self) -> tuple[float, float, float, float]:
+    def box(self) -> Box:
         """The upright box around it."""
         cos, sin = abs(math.cos(self.angle)), abs(math.sin(self.angle))
         x, y = (self.length * cos + self.height * sin) / 2, (self.length * sin + self.height * cos) / 2
@@ -58,7 +59,7 @@ class Points:
     lines: list[Line] = field(default_factory=list)
     objects: list[int] = field(default_factory=list)
     """Cells of the flattened object grid, left to right."""
-    boxes: list[tuple[float, float, float, float]] = field(default_factory=list)
+    boxes: list[Box] = field(default_factory=list)
     """One per object, 0..1 of the canvas."""
 
     def lines_on(self, width: int, height: int) -> list[list[int]]:
@@ -96,26 +97,25 @@ class Points:
         self.lines = [line for group in groups.values() for line in group]
 
 
-def find_points(out: DenseOutput, row: int, max_glyphs: int, max_objects: int) -> Points:
-    """Places of picture `row` of a batch of dense outputs."""
-    with torch.no_grad():
-        cells, boxes = _objects(out.heat[row].float(), out.box[row].float(), max_objects)
-    return Points(find_lines(out, row, max_glyphs), cells, boxes)
+@torch.no_grad()
+def find_lines(out: DenseOutput, row: int, most: int) -> list[Line]:
+    """Lines of text of picture `row` of a batch of dense outputs, of at most so many characters, in reading order."""
+    return _lines(out.glyph[row].float(), out.shape[row].float(), most)
 
 
-def find_lines(out: DenseOutput, row: int, max_glyphs: int) -> list[Line]:
-    """Lines of text of picture `row`, in reading order."""
-    with torch.no_grad():
-        return _lines(out.glyph[row].float(), out.shape[row].float(), max_glyphs)
+@torch.no_grad()
+def find_objects(out: DenseOutput, row: int, most: int) -> tuple[list[int], list[Box]]:
+    """Cells and boxes (0..1 of the canvas) of at most so many objects, left to right."""
+    return _objects(out.heat[row].float(), out.box[row].float(), most)
 
 
-def _objects(heat: Tensor, distances: Tensor, most: int) -> tuple[list[int], list[tuple[float, float, float, float]]]:
+def _objects(heat: Tensor, distances: Tensor, most: int) -> tuple[list[int], list[Box]]:
     height, width = heat.shape
     score = heat.sigmoid()
     peak = F.max_pool2d(score[None, None], 3, 1, 1)[0, 0] == score
     cells = torch.nonzero((peak & (score > OBJECT_FLOOR)).flatten()).flatten().tolist()
     cells.sort(key=lambda c: -float(score.flatten()[c]))
-    kept: list[tuple[int, tuple[float, float, float, float]]] = []
+    kept: list[tuple[int, Box]] = []
     for cell in cells:
         left, top, right, bottom = distances.flatten(0, 1)[cell].tolist()
         x, y = (cell % width + 0.5) * CELL, (cell // width + 0.5) * CELL
@@ -133,17 +133,23 @@ def _objects(heat: Tensor, distances: Tensor, most: int) -> tuple[list[int], lis
     return [cell for cell, _ in kept], [box for _, box in kept]
 
 
-def _share(a: tuple[float, float, float, float], b: tuple[float, float, float, float]) -> float:
+def _area(box: Box) -> float:
+    return max(0.0, box[2] - box[0]) * max(0.0, box[3] - box[1])
+
+
+def _common(a: Box, b: Box) -> float:
+    """Area that two boxes share."""
+    return _area((max(a[0], b[0]), max(a[1], b[1]), min(a[2], b[2]), min(a[3], b[3])))
+
+
+def _share(a: Box, b: Box) -> float:
     """How much of `a` lies in `b`."""
-    w, h = min(a[2], b[2]) - max(a[0], b[0]), min(a[3], b[3]) - max(a[1], b[1])
-    return max(0.0, w) * max(0.0, h) / max(1e-9, (a[2] - a[0]) * (a[3] - a[1]))
+    return _common(a, b) / max(1e-9, _area(a))
 
 
-def _iou(a: tuple[float, float, float, float], b: tuple[float, float, float, float]) -> float:
-    w, h = min(a[2], b[2]) - max(a[0], b[0]), min(a[3], b[3]) - max(a[1], b[1])
-    if w <= 0 or h <= 0:
-        return 0.0
-    return w * h / ((a[2] - a[0]) * (a[3] - a[1]) + (b[2] - b[0]) * (b[3] - b[1]) - w * h)
+def _iou(a: Box, b: Box) -> float:
+    common = _common(a, b)
+    return common / (_area(a) + _area(b) - common) if common else 0.0
 
 
 def _lines(logits: Tensor, shape: Tensor, most: int) -> list[Line]:

@@ -88,8 +88,6 @@ def character(label: int) -> str:
 class ActConv(nn.Module):
     """Convolution, hard swish, and a scale and shift for all channels together."""
 
-    affine: Tensor
-
     def __init__(self, inputs: int, outputs: int, kernel: int, stride: tuple[int, int] = (1, 1), groups: int = 1):
         super().__init__()
         self.conv = nn.Conv2d(inputs, outputs, kernel, stride, kernel // 2, groups=groups)
@@ -218,16 +216,9 @@ def cut(picture: Tensor, line: Line) -> Tensor:
 
 def decode(logits: Tensor) -> Writing:
     """Best path of connectionist temporal classification (Graves et al. 2006): repeats merged, blanks dropped."""
-    best = logits.argmax(-1)
-    new = best != F.pad(best[:-1], (1, 0), value=0)
-    starts = torch.nonzero(new & (best > 0)).flatten().tolist()
+    labels, lengths = logits.argmax(-1).unique_consecutive(return_counts=True)
     chances = logits[:, 1:].softmax(-1)
-    rows = []
-    for start in starts:
-        end = start + 1
-        while end < len(best) and best[end] == best[start]:
-            end += 1
-        # The surest step of a run speaks for it.
-        run = chances[start:end]
-        rows.append(run[int(run[:, int(best[start]) - 1].argmax())])
+    runs = zip(labels.tolist(), chances.split(lengths.tolist()), strict=True)
+    # The surest step of a run speaks for it.
+    rows = [run[int(run[:, label - 1].argmax())] for label, run in runs if label]
     return Writing(torch.stack(rows) if rows else chances[:0])

@@ -13,7 +13,7 @@ from conlora_agent.backbone.nano.configuration import NanoConfig
 from conlora_agent.backbone.nano.dense import DenseHeads, DenseOutput
 from conlora_agent.backbone.nano.look import SecondLook, Seen
 from conlora_agent.backbone.nano.low import LowFeatures, LowLayers
-from conlora_agent.backbone.nano.points import Line, Points, find_lines, find_points
+from conlora_agent.backbone.nano.points import Line, Points, find_lines, find_objects
 from conlora_agent.backbone.nano.reader import LineReader, Writing
 from conlora_agent.backbone.nano.upper import UpperLayers
 from conlora_agent.core.types import Box
@@ -76,42 +76,44 @@ class NanoVision(nn.Module):
         `closeups`: the pictures in the detail that text is looked for and read in; by default as on the canvas.
         """
         dense = self.describe(low)
-        points = [find_points(dense, row, self.max_glyphs, self.max_objects) for row in range(len(dense.heat))]
-        for row, closeup in enumerate(closeups or ()):
-            points[row].lines = self._lines(low.pixels[row], points[row].lines, closeup)
-        written = []
+        points, written = [], []
         height, width = low.pixels.shape[-2:]
-        for row, found in enumerate(points):
+        for row, canvas in enumerate(low.pixels):
+            closeup = closeups[row] if closeups else None
+            view = None if closeup is None else self._lines(canvas, closeup)
+            lines = find_lines(dense, row, self.max_glyphs) if view is None else view
+            found = Points(lines, *find_objects(dense, row, self.max_objects))
             found.keep_together(width, height)
-            written.append(self.read(low.pixels[row], found.lines, closeups[row] if closeups else None))
-            read = [line for line, said in zip(found.lines, written[row], strict=True) if said.legible]
-            found.drop_letters(read, width, height)
+            said = self.read(canvas, found.lines, closeup)
+            text = [line for line, one in zip(found.lines, said, strict=True) if one.legible]
+            found.drop_letters(text, width, height)
+            points.append(found)
+            written.append(said)
         seen = self.look(self.low.trunk, low.pixels, [found.boxes for found in points])
         return Sight(dense, points, seen, written)
 
     @torch.no_grad()
-    def _lines(self, canvas: Tensor, lines: list[Line], closeup: Closeup) -> list[Line]:
-        """Lines of a canvas found in a larger view of the closeup; the given ones where there is no larger view."""
+    def _lines(self, canvas: Tensor, closeup: Closeup) -> list[Line] | None:
+        """Lines of a canvas, found in a larger view of the closeup; None where no view would show more."""
         height, width = closeup.pixels.shape[-2:]
         shrink = min(1.0, (TEXT_AREA / (height * width)) ** 0.5, TEXT_SIDE / max(height, width))
-        scale = _scale(canvas, closeup) / shrink  # pixels of the canvas per pixel of the view
+        left, top, scale = _frame(canvas, closeup)
+        scale /= shrink  # pixels of the canvas per pixel of the view
         if 1 / scale < LARGER:
-            return lines
+            return None
         sides = [max(1, round(side * shrink)) for side in (height, width)]
         # In float32: antialiasing has no bf16 on a CPU.
         view = F.interpolate(closeup.pixels[None].float() / 255, sides, mode="bilinear", antialias=True)
         view = F.pad(view, (0, -sides[1] % UNIT, 0, -sides[0] % UNIT), mode="replicate").to(canvas.dtype)
-        left, top = (-edge * side / scale for edge, side in zip(closeup.place, canvas.shape[:0:-1], strict=False))
         found = find_lines(self.describe(self.low(view)), 0, TEXT_GLYPHS)
-        return [line.moved(left, top, scale) for line in found]
+        return [line.moved(-left / scale, -top / scale, scale) for line in found]
 
     def read(self, canvas: Tensor, lines: list[Line], closeup: Closeup | None = None) -> list[Writing]:
         """What lines of a canvas (3, H, W; 0..1) say, read in the closeup if there is one."""
         if closeup is None or not lines:
             return self.reader.read(canvas, lines)
-        left, top = (edge * side for edge, side in zip(closeup.place, canvas.shape[:0:-1], strict=False))
-        scale = 1 / _scale(canvas, closeup)
-        return self.reader.read(closeup.pixels.float() / 255, [line.moved(left, top, scale) for line in lines])
+        left, top, scale = _frame(canvas, closeup)
+        return self.reader.read(closeup.pixels.float() / 255, [line.moved(left, top, 1 / scale) for line in lines])
 
     def describe(self, low: LowFeatures) -> DenseOutput:
         """Dense description alone, which pretraining trains."""
@@ -119,8 +121,11 @@ class NanoVision(nn.Module):
         return out
 
 
-def _scale(canvas: Tensor, closeup: Closeup) -> float:
-    """Pixels of the canvas per pixel of the closeup, taken from the longer side: both were rounded."""
-    height, width = closeup.pixels.shape[-2:]
+def _frame(canvas: Tensor, closeup: Closeup) -> tuple[float, float, float]:
+    """Where the closeup's corner lies on the canvas, and pixels of the canvas per pixel of the closeup.
+
+    The latter comes from the longer side: both sides were rounded.
+    """
+    (height, width), (down, across) = canvas.shape[-2:], closeup.pixels.shape[-2:]
     x0, y0, x1, y1 = closeup.place
-    return (x1 - x0) * canvas.shape[-1] / width if width >= height else (y1 - y0) * canvas.shape[-2] / height
+    return x0 * width, y0 * height, (x1 - x0) * width / across if across >= down else (y1 - y0) * height / down
