@@ -28,8 +28,8 @@ chat: $(STAMP) ## open the web chat
 demo: $(STAMP) ## play the headline dialogue in the terminal
 	@$(BIN)/conlora demo
 
-test: $(STAMP) ## run the tests
-	@$(BIN)/pytest -q
+test: $(STAMP) ## run the tests, two at a time
+	@$(BIN)/pytest -q -n 2 --dist worksteal
 
 test-vllm: $(STAMP) $(VLLM)/.installed ## test the remote backbone on a real vLLM (CPU; 3.4 GB, minutes)
 	@CONLORA_TEST_VLLM=$(CURDIR)/$(VLLM) $(BIN)/pytest -q tests/vllm_real.py

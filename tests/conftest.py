@@ -19,6 +19,10 @@ import pytest
 if TYPE_CHECKING:
     from conlora_agent.core.protocols import Backbone
 
+if "PYTEST_XDIST_WORKER" in os.environ:
+    # Tests that run side by side share the cores; read before torch is imported, and by every process a test starts.
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 hypothesis.settings.register_profile("project", deadline=None, derandomize=True)
 hypothesis.settings.load_profile("project")
 

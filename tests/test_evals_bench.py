@@ -22,6 +22,7 @@ def tiny(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Any:
     monkeypatch.setattr("evals.bench.switching.TURNS", 1)
     monkeypatch.setattr("evals.bench.switching.ROUNDS", 1)
     monkeypatch.setattr("evals.bench.batching.ROUNDS", 1)
+    monkeypatch.setattr("evals.bench.vision.ROUNDS", 1)
     monkeypatch.setattr("evals.bench.load.REQUESTS", 4)
     monkeypatch.setattr("evals.bench.prefix.HISTORIES", {0: 1, 200: 1})
     return folders
