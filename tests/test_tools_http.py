@@ -2,7 +2,9 @@ from __future__ import annotations
 
 import gzip
 import socket
+import threading
 import time
+import tracemalloc
 from datetime import UTC, datetime, timedelta
 
 import httpx
@@ -99,6 +101,37 @@ def test_an_answer_that_trickles_in_is_unavailable(httpserver: HTTPServer) -> No
         client(httpserver, timeout_s=0.4).get(httpserver.url_for("/a"))
 
 
+def test_headers_that_trickle_in_are_unavailable() -> None:
+    def trickle(server: socket.socket) -> None:
+        connection, _ = server.accept()
+        with connection:
+            for part in [b"HTTP/1.1 200 OK\r\n", *[b"X-More: x\r\n"] * 30]:
+                try:
+                    connection.sendall(part)
+                except OSError:
+                    return
+                time.sleep(0.1)
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        threading.Thread(target=trickle, args=(server,), daemon=True).start()
+        url = f"http://127.0.0.1:{server.getsockname()[1]}/"
+        began = time.monotonic()
+        with pytest.raises(ToolUnavailable, match="did not answer within"):
+            HttpClient(trusted=[url], timeout_s=0.4).get(url)
+    assert time.monotonic() - began < 2
+
+
+def test_a_name_server_that_is_silent_is_unavailable() -> None:
+    def resolve(host: str) -> list[str]:
+        time.sleep(2)
+        return [host]
+
+    began = time.monotonic()
+    with pytest.raises(ToolUnavailable, match=r"slow\.example did not answer within 0\.2 s"):
+        HttpClient(resolve=resolve, timeout_s=0.2).get("https://slow.example/")
+    assert time.monotonic() - began < 1
+
+
 def test_a_closed_port_is_unavailable() -> None:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -120,6 +153,33 @@ def test_large_answers_are_refused_also_when_packed(httpserver: HTTPServer, pack
     httpserver.expect_request("/a").respond_with_data(gzip.compress(body) if packed else body, headers=headers)
     with pytest.raises(ToolError, match="more than 10,000 bytes"):
         client(httpserver, max_bytes=10_000).get(httpserver.url_for("/a"))
+
+
+def test_little_that_unpacks_to_much_fills_no_memory(httpserver: HTTPServer) -> None:
+    packed = gzip.compress(bytes(40_000_000))
+    httpserver.expect_request("/a").respond_with_data(packed, headers={"Content-Encoding": "gzip"})
+    tracemalloc.start()
+    with pytest.raises(ToolError, match="more than 2,000,000 bytes"):
+        client(httpserver).get(httpserver.url_for("/a"))
+    assert tracemalloc.get_traced_memory()[1] < 20_000_000
+    tracemalloc.stop()
+
+
+def test_what_is_packed_is_unpacked(httpserver: HTTPServer) -> None:
+    body = "süß ".encode() * 50_000
+    httpserver.expect_request("/a").respond_with_data(gzip.compress(body), headers={"Content-Encoding": "gzip"})
+    assert client(httpserver).get(httpserver.url_for("/a")).content == body
+    assert httpserver.log[0][0].headers["Accept-Encoding"] == "gzip"
+
+
+@pytest.mark.parametrize(
+    ("encoding", "line"),
+    [("br", "not asked for"), ("gzip, gzip", "not asked for"), ("deflate", "not asked for"), ("gzip", "is damaged")],
+)
+def test_what_is_packed_otherwise_is_refused(httpserver: HTTPServer, encoding: str, line: str) -> None:
+    httpserver.expect_request("/a").respond_with_data(b"\x8b\x00\x80", headers={"Content-Encoding": encoding})
+    with pytest.raises(ToolError, match=line):
+        client(httpserver).get(httpserver.url_for("/a"))
 
 
 def test_what_is_not_json_is_one_line(httpserver: HTTPServer) -> None:
@@ -170,12 +230,15 @@ def test_addresses_that_nobody_trusted_are_checked_at_the_first_hop_too(httpserv
     assert httpserver.log == []
 
 
-def test_a_name_without_an_address_is_unavailable() -> None:
+def test_a_name_without_an_address_is_unavailable_at_once() -> None:
+    waits: list[float] = []
+
     def resolve(host: str) -> list[str]:
         raise socket.gaierror("no such name")
 
     with pytest.raises(ToolUnavailable, match=r"the address of nowhere\.example cannot be found"):
-        HttpClient(resolve=resolve, sleep=lambda seconds: None).get("https://nowhere.example/")
+        HttpClient(resolve=resolve, sleep=waits.append).get("https://nowhere.example/")
+    assert waits == []
 
 
 @pytest.mark.parametrize(
@@ -231,7 +294,7 @@ def test_the_next_address_is_tried_when_one_refuses() -> None:
         if ":" in request.url.host:
             raise httpx.ConnectError("no route", request=request)
         assert request.extensions["sni_hostname"] == "example.org"
-        return httpx.Response(200, text="yes")
+        return httpx.Response(200, content=iter([b"yes"]))
 
     both = ["2606:2800:21f:cb07:6820:80da:af6b:8b2c", "93.184.215.14"]
     fetching = HttpClient(transport=httpx.MockTransport(answer), resolve=lambda host: both)
@@ -256,6 +319,17 @@ def test_the_next_address_is_tried_when_one_refuses() -> None:
         "::ffff:127.0.0.1",
         "64:ff9b::a00:1",
         "2002:7f00:1::",
+        "::127.0.0.1",
+        "::ffff:0:127.0.0.1",
+        "64:ff9b:1::a00:1",
+        "fec0::1",
+        "2001:db8::1",
+        "3fff::1",
+        "5f00::1",
+        "192.0.0.192",
+        "192.88.99.1",
+        "198.18.0.1",
+        "255.255.255.255",
     ],
 )
 def test_addresses_that_are_not_public(address: str) -> None:
@@ -286,7 +360,58 @@ def test_other_content_types_are_refused_before_they_are_read(httpserver: HTTPSe
         client(httpserver, max_bytes=10).get(httpserver.url_for("/a"), accept=("text/html",))
 
 
-@pytest.mark.parametrize("url", ["http://[::1", "https://exa mple.org:port/", "http://"])
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://2130706433/",
+        "http://0x7f.1/",
+        "http://0x7f000001/",
+        "http://127.1/",
+        "http://0/",
+        "http://127。0。0。1/",
+        "http://user:password@127.0.0.1/",
+        "http://example.org@127.0.0.1/",
+        "http://example.org\\@127.0.0.1/",
+        "http://127.0.0.1#@example.org/",
+        "http://127.0.0.1?@example.org/",
+        "HTTP://LOCALHOST/",
+        "http://[::ffff:7f00:1]/",
+        "http://[0:0:0:0:0:ffff:127.0.0.1]/",
+        "http://[::127.0.0.1]/",
+    ],
+)
+def test_a_private_address_is_refused_however_it_is_written(url: str) -> None:
+    def resolve(host: str) -> list[str]:
+        """As the system's look-up reads numbers; conftest lets no such host through to it."""
+        return [host] if ":" in host else [socket.inet_ntoa(socket.inet_aton(host.replace("localhost", "127.0.0.1")))]
+
+    with pytest.raises(ToolError, match="is not a public address"):
+        HttpClient(resolve=resolve).get(url)
+
+
+def test_a_name_that_is_none_cannot_be_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    def look_up(host: str, *_: object, **__: object) -> list[object]:
+        return host.encode("idna") and []
+
+    monkeypatch.setattr(socket, "getaddrinfo", look_up)
+    for host in ("a..b", ".example.org", "a" * 64 + ".com"):
+        with pytest.raises(ToolUnavailable, match="cannot be found"):
+            HttpClient().get(f"http://{host}/")
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://[::1",
+        "https://exa mple.org:port/",
+        "http://",
+        "http:127.0.0.1/",
+        "http://0177.0.0.1/",
+        "http://①②⑦.⓪.⓪.①/",
+        "http://example.org:99999/",
+        "http://example.org/\ud800",
+    ],
+)
 def test_what_is_no_address_is_one_line(url: str) -> None:
     with pytest.raises(ToolError) as caught:
         HttpClient().get(url)

@@ -22,6 +22,14 @@ Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 _PLATFORM = frozenset({"168.63.129.16"})
 """Public by number, yet a cloud platform's own service (Azure)."""
 _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
+_UNICAST = ipaddress.IPv6Network("2000::/3")
+"""All of IPv6 that is given out for use on the internet; what lies outside has a meaning of its own, such as IPv4."""
+_RESERVED = (
+    ipaddress.ip_network("192.0.0.0/24"),  # protocol assignments; a cloud's metadata service is there, too (Oracle)
+    ipaddress.ip_network("192.88.99.0/24"),  # relays into IPv6
+    ipaddress.ip_network("3fff::/20"),  # documentation
+)
+"""What `ipaddress` counts as global, at least in some versions."""
 
 
 class UnknownHost(httpx.ConnectError):
@@ -78,9 +86,11 @@ def _pinned(request: httpx.Request, address: str) -> httpx.Request:
 
 
 def require_web(url: httpx.URL) -> None:
-    """Raises ToolError for anything but http and https (httpx would take file:///x for a relative address)."""
-    if url.scheme not in ("http", "https") or not url.host:
+    """Raises ToolError for anything but http and https with a server (httpx takes file:///x for a relative address)."""
+    if url.scheme not in ("http", "https"):
         raise ToolError(f"{url.scheme or 'no'} addresses are not fetched", "use an http or https address")
+    if not url.host or (url.port is not None and not 0 < url.port < 65536):
+        raise ToolError("the address names no server", "write it like https://example.org/page")
 
 
 def is_public(address: str) -> bool:
@@ -91,7 +101,9 @@ def is_public(address: str) -> bool:
     embedded = _embedded(ip)
     if embedded is not None:
         return is_public(str(embedded))
-    return ip.is_global and not ip.is_multicast
+    if isinstance(ip, ipaddress.IPv6Address) and ip not in _UNICAST:
+        return False
+    return ip.is_global and not ip.is_multicast and not any(ip in network for network in _RESERVED)
 
 
 def _embedded(ip: Address) -> ipaddress.IPv4Address | None:
@@ -104,7 +116,11 @@ def _embedded(ip: Address) -> ipaddress.IPv4Address | None:
 
 def addresses(host: str) -> list[str]:
     """IP addresses of `host`, without scope ids. Raises OSError when it has none."""
-    return [str(info[4][0]).split("%")[0] for info in socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)]
+    try:
+        found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
+    except UnicodeError as error:  # "a..b": no name at all
+        raise OSError(str(error)) from error
+    return [str(info[4][0]).split("%")[0] for info in found]
 
 
 def origin(url: httpx.URL) -> Origin:

@@ -24,6 +24,7 @@ from conlora_agent.core.errors import ToolError, ToolUnavailable
 from tools.addresses import PinnedTransport, Resolve, addresses, origin, require_web
 from tools.breaker import Breaker
 from tools.cache import Cache
+from tools.connections import ENCODING, TimedTransport, left, resolve_within, unpacked
 from tools.responses import Again, Response, check_status, one_line_errors, rate_limit
 
 MAX_BYTES = 2_000_000
@@ -167,36 +168,35 @@ class HttpClient:
         raise AssertionError("unreachable")
 
     def _follow(self, request: _Request, deadline: float) -> Response:
-        inner, url = self._transport or httpx.HTTPTransport(verify=_certificates()), request.url
-        transport = PinnedTransport(inner, self._resolve, self._trusted)
-        with httpx.Client(transport=transport, headers={"User-Agent": user_agent()}) as client:
+        inner, url = self._transport or TimedTransport(_certificates(), deadline), request.url
+        transport = PinnedTransport(inner, resolve_within(self._resolve, deadline), self._trusted)
+        about = {"User-Agent": user_agent(), "Accept-Encoding": ENCODING}
+        with httpx.Client(transport=transport, headers=about) as client:
             for _ in range(MAX_REDIRECTS + 1):
                 require_web(url)
                 own = request.headers if origin(url) == origin(request.url) else {}
-                ask = partial(client.stream, request.method, url, headers=own, timeout=_left(deadline))
+                ask = partial(client.stream, request.method, url, headers=own, timeout=left(deadline))
                 with one_line_errors(url, self._timeout_s), ask(json=request.body) as got:
                     if not got.has_redirect_location:
                         check_status(got)
-                        return self._read(got, request.accept, deadline)
+                        return self._read(got, request.accept)
                     if not request.safe:
                         raise ToolError(f"{url.host} says that this is elsewhere", "correct the address of the tool")
                     url = url.join(got.headers["Location"])
         raise ToolError(f"{url.host} redirects more than {MAX_REDIRECTS} times", "check the address")
 
-    def _read(self, response: httpx.Response, accept: tuple[str, ...], deadline: float) -> Response:
+    def _read(self, response: httpx.Response, accept: tuple[str, ...]) -> Response:
         host, content_type = response.url.host, response.headers.get("Content-Type", "")
         if accept and not content_type.lower().startswith(accept):
             raise ToolError(f"{host} answered with {content_type or 'an unknown type'}", "ask for a page of text")
         parts: list[bytes] = []
         size = 0
-        for part in response.iter_bytes():
+        for part in unpacked(response.iter_raw(), response.headers.get("Content-Encoding", "")):
             size += len(part)
             if size > self._max_bytes:
                 raise ToolError(
                     f"{host} answered with more than {self._max_bytes:,} bytes", "ask for something smaller"
                 )
-            if time.monotonic() > deadline:
-                raise httpx.ReadTimeout("the answer trickles in", request=response.request)
             parts.append(part)
         if (pause_s := rate_limit(response)) is not None:
             self._breaker.hold(host, pause_s)
@@ -221,9 +221,5 @@ def user_agent() -> str:
 def _parsed(url: str, params: Params | None) -> httpx.URL:
     try:
         return httpx.URL(url, params=params) if params else httpx.URL(url)
-    except (httpx.InvalidURL, TypeError) as error:
+    except (httpx.InvalidURL, TypeError, UnicodeError) as error:
         raise ToolError(f"{url[:100]!r} is not an address", "write it like https://example.org/page") from error
-
-
-def _left(deadline: float) -> float:
-    return max(0.001, deadline - time.monotonic())

@@ -72,8 +72,8 @@ def one_line_errors(url: httpx.URL, timeout_s: float) -> Iterator[None]:
         problem = f"{url.host} did not answer within {timeout_s:g} s"
         raise Again(ToolUnavailable(problem, "try again later")) from error
     except UnknownHost as error:
-        problem = f"the address of {url.host} cannot be found"
-        raise Again(ToolUnavailable(problem, "check the network connection")) from error
+        # Waiting a moment mends this no more than being offline, which is to be said at once.
+        raise ToolUnavailable(f"the address of {url.host} cannot be found", "check the network connection") from error
     except httpx.TransportError as error:
         raise Again(ToolUnavailable(f"{url.host} cannot be reached", "check the network connection")) from error
     except (httpx.HTTPError, httpx.InvalidURL) as error:
