@@ -55,7 +55,7 @@ class Settings(BaseModel):
     """Whatever can be remade: the assembled model, the fitted router."""
     backbone: str = Field(default="nano", min_length=1)
     """`nano`, a folder or hub id of an image-text-to-text model, or the address of an OpenAI-compatible server."""
-    backbone_key: str | None = None
+    backbone_key: str | None = Field(default=None, repr=False)
     """Bearer token for that server."""
     precision: Precision = "auto"
     """Numbers that a model in this process computes in; 8bit and 4bit are for the language model, to save memory."""
@@ -95,7 +95,7 @@ class Settings(BaseModel):
     brave_url: Url = Providers.brave_url
     brave_key: SecretStr | None = None
     """Key of Brave's Search API, which is then asked before DuckDuckGo."""
-    searxng_url: Url | None = None
+    searxng_url: Url | None = Field(default=None, repr=False)
     """A SearXNG of one's own, which is then asked first."""
     database: SecretStr | None = None
     """Where threads are kept: "postgresql://user:password@host/name"; None for a SQLite file in `home`."""
@@ -109,7 +109,7 @@ class Settings(BaseModel):
     """Memory for conversations read so far."""
     threads: int | None = Field(default=None, ge=1)
     """CPU threads of the backbone; None leaves the choice to torch."""
-    api_keys: Words = ()
+    api_keys: Words = Field(default=(), repr=False)
     """Keys that the HTTP server takes, separated by commas; without one it serves this machine only."""
     requests_per_minute: int | None = Field(default=None, ge=1)
     """Requests that the HTTP server takes of each key in a minute."""

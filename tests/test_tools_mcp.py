@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from mcp.types import ListToolsResult, Tool, ToolAnnotations
+from pytest_httpserver import HTTPServer
 
 from conlora_agent.agent import Agent
 from conlora_agent.core.errors import SettingsError, ToolError, ToolUnavailable
@@ -100,6 +101,28 @@ def test_a_server_that_does_not_start_is_one_line(tmp_path: Path) -> None:
         assert "\n" not in silent["gone"]
     finally:
         servers.close()
+
+
+def test_keys_of_servers_reach_no_log_and_no_message(
+    http_url: str, httpserver: HTTPServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    httpserver.expect_request("/mcp").respond_with_data("no", status=401)
+    entries = {
+        "shop": {"url": f"{http_url}?key=SECRET", "headers": {"Authorization": "Bearer SECRET"}},
+        "shut": {"url": httpserver.url_for("/mcp?key=SECRET")},
+        "gone": {"command": "no-such-program", "args": ["--key=SECRET"], "env": {"KEY": "SECRET"}},
+    }
+    known = {name: Server.model_validate(entry) for name, entry in entries.items()}
+    servers = McpServers(known)
+    with caplog.at_level("DEBUG"):
+        found, silent = servers.tools(Path("none"))
+        found[0].call({"article": "mug"})
+        servers.close()
+    logged = [record.getMessage() for record in caplog.records if not record.name.startswith("werkzeug")]
+    assert any(http_url in line for line in logged), "the address itself is logged"
+    assert set(silent) == {"shut", "gone"}
+    assert "401" in silent["shut"]
+    assert "SECRET" not in " ".join([*logged, *silent.values(), repr(known)])
 
 
 def test_an_agent_uses_the_servers_of_its_configuration(isolated_home: Path) -> None:

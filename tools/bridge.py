@@ -17,6 +17,7 @@ from conlora_agent.core.types import Example
 from tools.base import Tool, ToolResult
 from tools.foreign import ForeignTool, args_model_of, described
 from tools.schemas import arguments_schema
+from tools.secrecy import without_keys
 
 if TYPE_CHECKING:
     from langchain_core.tools import BaseTool, StructuredTool
@@ -80,5 +81,5 @@ def _schema(tool: BaseTool) -> type[BaseModel]:
 
 
 def _brief(error: Exception) -> str:
-    lines = str(error).splitlines()
+    lines = without_keys(str(error)).splitlines()
     return f"{type(error).__name__}: {lines[0][:200]}" if lines else type(error).__name__

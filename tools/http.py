@@ -26,6 +26,7 @@ from tools.breaker import Breaker
 from tools.cache import Cache
 from tools.connections import ENCODING, TimedTransport, left, resolve_within, unpacked
 from tools.responses import Again, Response, check_status, one_line_errors, rate_limit
+from tools.secrecy import keep_keys_out_of_logs, without_user
 
 MAX_BYTES = 2_000_000
 MAX_REDIRECTS = 5
@@ -81,6 +82,7 @@ class HttpClient:
         now: Now | None = None,
         breaker: Breaker | None = None,
     ) -> None:
+        keep_keys_out_of_logs()
         self._timeout_s = timeout_s
         self._offline = offline
         self._trusted = frozenset(origin(httpx.URL(url)) for url in trusted)
@@ -200,7 +202,7 @@ class HttpClient:
             parts.append(part)
         if (pause_s := rate_limit(response)) is not None:
             self._breaker.hold(host, pause_s)
-        return Response(str(response.url), b"".join(parts), content_type, self._now())
+        return Response(without_user(str(response.url)), b"".join(parts), content_type, self._now())
 
 
 @cache

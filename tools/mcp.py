@@ -25,6 +25,7 @@ from tools.base import ToolResult, read_examples
 from tools.fallback import problems
 from tools.foreign import ForeignTool, Output, args_model_of, described
 from tools.schemas import arguments_schema
+from tools.secrecy import keep_keys_out_of_logs, without_keys
 
 if TYPE_CHECKING:
     from mcp import ClientSession
@@ -40,10 +41,10 @@ class Server(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore")
 
     command: str | None = None
-    args: tuple[str, ...] = ()
-    env: dict[str, str] | None = None
+    args: tuple[str, ...] = Field(default=(), repr=False)
+    env: dict[str, str] | None = Field(default=None, repr=False)
     cwd: str | None = None
-    url: str | None = Field(default=None, pattern=r"^https?://\S+$")
+    url: str | None = Field(default=None, pattern=r"^https?://\S+$", repr=False)
     headers: dict[str, str] = Field(default_factory=dict, repr=False)
     disabled: bool = False
 
@@ -87,6 +88,7 @@ class McpServers:
     """Open sessions, each in a task of one background event loop. Safe to use from several threads."""
 
     def __init__(self, servers: dict[str, Server], *, timeout_s: float = 30.0) -> None:
+        keep_keys_out_of_logs()
         self._servers = servers
         self._timeout_s = timeout_s
         self._open: dict[str, _Session] = {}
@@ -248,4 +250,4 @@ class McpTool(ForeignTool):
 def _brief(error: object) -> str:
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]
-    return first_line(error)
+    return without_keys(first_line(error))

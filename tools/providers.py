@@ -26,7 +26,7 @@ class Providers:
     instant_answers_url: str = "https://api.duckduckgo.com"
     brave_url: str = "https://api.search.brave.com"
     brave_key: str | None = field(default=None, repr=False)
-    searxng_url: str | None = None
+    searxng_url: str | None = field(default=None, repr=False)
 
     def own(self) -> Iterator[str]:
         """Addresses that were changed: whoever set them trusts them, public or not."""

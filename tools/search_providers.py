@@ -16,6 +16,7 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 from conlora_agent.core.errors import ToolError
 from tools.http import MAX_AGE, HttpClient
 from tools.responses import Response
+from tools.secrecy import without_user
 
 HITS = 5
 
@@ -99,12 +100,12 @@ class Brave:
 class SearXNG:
     """A SearXNG instance whose settings allow the format json."""
 
-    url: str
+    url: str = field(repr=False)
 
     def search(self, client: HttpClient, query: str, *, max_age: timedelta | None = MAX_AGE) -> Hits:
         """Raises ToolError, ToolUnavailable."""
         response = client.get(f"{self.url}/search", {"q": query, "format": "json"}, max_age=max_age)
-        return _listed(response, ("results",), "content", "SearXNG", f"{self.url}/search?", query)
+        return _listed(response, ("results",), "content", "SearXNG", f"{without_user(self.url)}/search?", query)
 
 
 Provider = DuckDuckGo | InstantAnswers | Brave | SearXNG

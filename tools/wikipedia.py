@@ -21,6 +21,7 @@ from tools.base import MissingArgument, Tool, ToolContext, ToolModel, ToolResult
 from tools.fallback import problems
 from tools.http import MAX_AGE, HttpClient
 from tools.providers import Providers
+from tools.secrecy import without_user
 from tools.topics import is_anaphoric, topic_of
 from tools.wikidata import Fact, fact_asked, look_up, subject_of
 
@@ -101,7 +102,7 @@ class Wikipedia(Tool[WikipediaArgs]):
         page = response.json()
         if not isinstance(page, dict):
             raise self._unreadable()
-        url = _page_url(page) or f"{self._base_url}/wiki/{_path(titles[0])}"
+        url = _page_url(page) or f"{without_user(self._base_url)}/wiki/{_path(titles[0])}"
         others = tuple(titles[1:])
         if page.get("type") == "disambiguation":
             value = WikipediaValue(title=titles[0], summary=None, others=others, url=url, at=response.time)
