@@ -11,7 +11,7 @@ from conlora_agent.core.types import Focus, TextReferent, ValueReferent
 from tools.base import ArgumentsError, BadInput, MissingArgument, ToolContext
 from tools.clock import Clock
 from tools.dates import easter, find_date, shift
-from tools.places import UnclearPlace, find_place, mentioned_place
+from tools.places import UnclearPlace, find_place, mentioned_place, with_country
 
 NOW = datetime(2026, 11, 24, 14, 5, tzinfo=UTC)  # a Tuesday
 TODAY = NOW.date()
@@ -277,6 +277,32 @@ def test_a_country_with_several_times_is_not_guessed(country: str) -> None:
 def test_ordinary_words_are_no_places() -> None:
     assert mentioned_place("a nice general act near the center, until easter") is None
     assert mentioned_place("flight to Buenos Aires, gate 4") == "Buenos Aires"
+
+
+@pytest.mark.parametrize(
+    ("text", "place"),
+    [
+        ("Gateway of India, Mumbai", "Mumbai"),
+        ("Paris, France", "Paris"),
+        ("New Zealand: Wellington 12 km", "Wellington"),
+        ("made in New Zealand", "New Zealand"),
+    ],
+)
+def test_of_a_country_and_its_city_the_city_is_meant(text: str, place: str) -> None:
+    assert mentioned_place(text) == place
+
+
+@pytest.mark.parametrize(
+    ("text", "place"),
+    [
+        ("Zermatt\nSwitzerland", "Zermatt, Switzerland"),
+        ("Welcome! Zermatt, Switzerland", "Zermatt, Switzerland"),
+        ("made in Switzerland", "Switzerland"),
+        ("12 km, Switzerland", "Switzerland"),
+    ],
+)
+def test_a_town_nobody_knows_is_told_with_its_country(text: str, place: str) -> None:
+    assert with_country("Switzerland", text) == place
     with pytest.raises(UnclearPlace):
         find_place("it in Tokyo")
     with pytest.raises(UnclearPlace):

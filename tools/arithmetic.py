@@ -15,6 +15,7 @@ here: units, variables, trigonometry.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -25,6 +26,8 @@ from tools.expression import Token, normalise, tokenise
 
 MAX_CHARS = 500
 MAX_DEPTH = 60
+_CLOSING = re.compile(r"(?:[=?.\s]|(?<![\d)])!)+$")
+"""Marks that end a sentence; the one of "5!" is arithmetic."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +52,7 @@ def evaluate(expression: str) -> Evaluation:
     """Value of an expression. Raises ArgumentsError when it is malformed, has no value or is too large."""
     if len(expression) > MAX_CHARS:
         raise ArgumentsError(f"the expression has {len(expression)} characters", f"stay within {MAX_CHARS}")
-    return evaluate_tokens(tokenise(normalise(expression).strip().rstrip("=?!. ")))
+    return evaluate_tokens(tokenise(_CLOSING.sub("", normalise(expression).strip())))
 
 
 def evaluate_tokens(tokens: Sequence[Token]) -> Evaluation:

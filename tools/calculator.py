@@ -26,6 +26,8 @@ QUESTION = "What should I calculate?"
 US = " (US measure)"
 MAX_REQUEST = 1000
 """Characters of a request that are searched for an expression."""
+_LONE_FACTORIAL = re.compile(r"\D*\d+!\W*$")
+"""In "what is 5!" the mark is arithmetic, in "what is 2 + 5!" it is a shout."""
 
 
 class CalculatorArgs(ToolModel):
@@ -114,7 +116,8 @@ def _conversion(request: str, context: ToolContext) -> str | None:
 
 
 def _tokens(request: str) -> list[Token]:
-    return tokenise(rewrite(normalise(request[:MAX_REQUEST])))
+    text = normalise(request[:MAX_REQUEST])
+    return tokenise(rewrite(text if _LONE_FACTORIAL.match(text) else text.rstrip("!?. ")))
 
 
 def _stated(tokens: list[Token]) -> str | None:
@@ -258,6 +261,6 @@ def _written(tokens: list[Token]) -> str:
 def _spaced(tokens: list[Token]) -> Iterator[str]:
     before = ""
     for token in tokens:
-        tight = token.text in ("%", ")", ",") or before == "("
+        tight = token.text in ("%", ")", ",", "!") or before == "("
         yield token.text if tight else f" {token.text}"
         before = token.text

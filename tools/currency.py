@@ -20,6 +20,7 @@ from tools.fallback import first_fresh, problems
 from tools.http import HttpClient
 from tools.money import SHARED, Mention, decimals, mentions, number_in
 from tools.rates import Rate, central_bank, frankfurter
+from tools.spelling import tidy
 
 MAX_REQUEST = 500
 _CODE = Field(pattern=r"^[A-Z]{3}$")
@@ -67,7 +68,7 @@ class Currency(Tool[CurrencyArgs]):
 
     def arguments(self, request: str, context: ToolContext) -> dict[str, Any]:
         """Amount and currencies meant. Raises MissingArgument rather than choose between two."""
-        text = re.sub(r"\s+", " ", request[:MAX_REQUEST]).strip()
+        text = tidy(request, MAX_REQUEST)
         on, text = _past_day(text, self._now().date())
         found = _stated(text) | _replies(context)
         found = _completed(found, text, context)
@@ -146,7 +147,7 @@ def _stated(text: str) -> dict[str, Any]:
         found |= {"base": base.currency} | ({"amount": base.amount} if base.amount is not None else {})
     if target is not None:
         found["target"] = target.currency
-    if "amount" not in found and len(named) == 1 and (lone := number_in(text)) is not None:
+    if "amount" not in found and (lone := number_in(text)) is not None:
         found["amount"] = lone
     return found
 

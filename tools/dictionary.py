@@ -85,10 +85,6 @@ class Dictionary(Tool[DictionaryArgs]):
         """The word meant and what is asked of it. Raises MissingArgument when no one word is."""
         last, ask = context.last(self.name), asked(request)
         word = context.answers.get("word") or word_of(request)
-        if re.fullmatch(
-            r"(?:the |a |an )?(?:opposites?|synonyms?|antonyms?|pronunciation|meaning|origin|example)", word
-        ):
-            word = ""
         if is_reference(word):
             word = _antecedent(context)
         if not word:

@@ -90,6 +90,7 @@ _LEXER = re.compile(
   | (?P<fraction>(?:{"|".join(_FRACTIONS)})s?\b)
   | (?P<phrase>(?:{_PHRASE})\b)
   | (?P<word>[^\W\d_](?:[\w']|-(?=[^\W\d_]))*)
+  | (?P<factorial>(?<=[\d)])!)
   | (?P<symbol>\*\*|[-+*/^%(),])
   | (?P<other>.)
     """,
@@ -133,6 +134,8 @@ def _token(match: re.Match[str], before: list[Token]) -> Token | None:
         return Token(kind, text, start, end, value or text)
     if group == "times":
         return Token("operator", text, start, end, "*")
+    if group == "factorial":
+        return Token("postfix", text, start, end, "factorial")
     if group == "symbol":
         return _symbol(match)
     return Token("gap", text, start, end)

@@ -77,7 +77,7 @@ _RULES: list[tuple[re.Pattern[str], Callable[[re.Match[str]], str]]] = [
         (rf"\b(?:multiply|multiplying) {_X} (?:by|with|and) {_X}{_END}", "{1} * {2}"),
         (rf"\b(?:divide|dividing|split|share) {_X} (?:by|between|among|amongst|into|across) {_X}{_END}", "{1} / {2}"),
         (rf"{_N} (?:split|shared|divided) (?:by |between |among )?(\d+|[a-z]+) {_PEOPLE}\b", "{1} / {2}"),
-        (rf"\b(?:split|share|divide) {_N}(?: [a-z]+)* (\d+|[a-z]+) {_PEOPLE}\b", "{1} / {2}"),
+        (rf"\b(?:split|share|divide) (?:[a-z]+ )*{_N}(?: [a-z]+)* (\d+|[a-z]+) {_PEOPLE}\b", "{1} / {2}"),
         (rf"\b(?:increase|raise|mark up|grow|bump) {_X} (?:up )?by {_X}{_END}", "{1} + {2}"),
         (rf"\b(?:decrease|reduce|lower|discount|cut|drop) {_X} (?:down )?by {_X}{_END}", "{1} - {2}"),
         (

@@ -16,89 +16,12 @@ from functools import cache
 from importlib.resources import files
 from zoneinfo import ZoneInfo, available_timezones
 
+from tools.aliases import ALIASES, COUNTRIES
 from tools.base import ArgumentsError
 
 MAX_WORDS = 5
 """Words that a place name may have."""
 
-# Large cities, states and everyday names that are no IANA city; "|" separates names of the same zone.
-_ALIASES = {
-    "America/New_York": "new york city|nyc|washington|washington dc|boston|philadelphia|miami|atlanta|orlando|baltimore"
-    "|pittsburgh|cleveland|charlotte|east coast|eastern|eastern time|est|edt|et|florida|ohio|pennsylvania"
-    "|virginia|massachusetts|new jersey|michigan|north carolina|south carolina|maryland|connecticut|maine|vermont",
-    "America/Chicago": "houston|dallas|austin|san antonio|new orleans|memphis|nashville|minneapolis|milwaukee|st louis"
-    "|kansas city|texas|illinois|wisconsin|minnesota|louisiana|alabama|oklahoma|iowa|missouri|central time|cst|cdt"
-    "|arkansas|mississippi",
-    "America/Denver": "colorado|utah|salt lake city|albuquerque|new mexico|montana|wyoming|mountain time|mst|mdt",
-    "America/Phoenix": "arizona|tucson",
-    "America/Los_Angeles": "la|los angeles|san francisco|sf|seattle|san diego|portland|las vegas|vegas|sacramento"
-    "|san jose|silicon valley|hollywood|oakland|california|oregon|nevada|washington state|west coast|pacific time|pst"
-    "|pdt|pt|bay area",
-    "Pacific/Honolulu": "hawaii",
-    "America/Anchorage": "alaska",
-    "America/Toronto": "ottawa|montreal|quebec|quebec city|ontario",
-    "America/Vancouver": "victoria bc|british columbia",
-    "America/Edmonton": "calgary|alberta",
-    "America/Sao_Paulo": "rio|rio de janeiro|brasilia|sao paulo",
-    "America/Santiago": "chile",
-    "America/Guayaquil": "ecuador|quito",
-    "America/Mexico_City": "guadalajara|ciudad de mexico|cdmx",
-    "America/Cancun": "playa del carmen|tulum",
-    "America/Bogota": "medellin|cali",
-    "Europe/London": "uk|u k|great britain|britain|england|scotland|wales|northern ireland|edinburgh|glasgow|manchester"
-    "|birmingham|liverpool|leeds|bristol|oxford|cambridge|cardiff|belfast|bst|united kingdom",
-    "Europe/Dublin": "cork|galway",
-    "Europe/Paris": "lyon|marseille|nice|toulouse|bordeaux|strasbourg|lille|nantes",
-    "Europe/Berlin": "munich|muenchen|hamburg|frankfurt|cologne|koeln|stuttgart|dusseldorf|leipzig|dresden|bremen"
-    "|hanover|nuremberg|cet|cest",
-    "Europe/Madrid": "spain|barcelona|valencia|seville|sevilla|malaga|bilbao|granada|mallorca|ibiza",
-    "Europe/Lisbon": "portugal|porto",
-    "Europe/Rome": "milan|milano|naples|venice|florence|turin|bologna|palermo|genoa|pisa|sicily",
-    "Europe/Zurich": "geneva|basel|bern|lausanne",
-    "Europe/Vienna": "salzburg|innsbruck|graz",
-    "Europe/Amsterdam": "rotterdam|the hague|hague|utrecht|eindhoven|holland|netherlands",
-    "Europe/Brussels": "antwerp|ghent|bruges",
-    "Europe/Warsaw": "krakow|cracow|gdansk|wroclaw|poznan",
-    "Europe/Prague": "brno|czech republic",
-    "Europe/Stockholm": "gothenburg|malmo|goteborg",
-    "Europe/Oslo": "bergen|trondheim|tromso",
-    "Europe/Copenhagen": "aarhus",
-    "Europe/Kyiv": "ukraine|lviv|odesa|odessa|kharkiv",
-    "Europe/Moscow": "st petersburg|saint petersburg|msk",
-    "Europe/Istanbul": "turkey|ankara|izmir|antalya",
-    "Asia/Tokyo": "osaka|kyoto|yokohama|sapporo|nagoya|hiroshima|fukuoka|kobe|jst",
-    "Asia/Seoul": "south korea|korea|busan|kst|incheon",
-    "Asia/Pyongyang": "north korea",
-    "Asia/Shanghai": "china|beijing|peking|shenzhen|guangzhou|chengdu|wuhan|nanjing|hangzhou|xian",
-    "Asia/Hong_Kong": "hk",
-    "Asia/Taipei": "taiwan",
-    "Asia/Kolkata": "india|mumbai|bombay|delhi|new delhi|bangalore|bengaluru|chennai|hyderabad|pune|ahmedabad|goa|ist"
-    "|jaipur",
-    "Asia/Karachi": "lahore|islamabad",
-    "Asia/Ho_Chi_Minh": "hanoi|da nang|vietnam",
-    "Asia/Bangkok": "phuket|chiang mai|pattaya",
-    "Asia/Makassar": "bali|denpasar",
-    "Asia/Kuala_Lumpur": "malaysia|penang",
-    "Asia/Manila": "cebu|philippines",
-    "Asia/Dubai": "abu dhabi|uae|emirates",
-    "Asia/Riyadh": "mecca|medina|jeddah",
-    "Asia/Jerusalem": "haifa",
-    "Asia/Tehran": "isfahan|shiraz",
-    "Asia/Almaty": "astana",
-    "Africa/Cairo": "alexandria|giza|luxor",
-    "Africa/Johannesburg": "cape town|durban|pretoria|soweto",
-    "Africa/Casablanca": "marrakesh|marrakech|rabat|fez",
-    "Africa/Lagos": "abuja|kano",
-    "Africa/Nairobi": "mombasa",
-    "Africa/Addis_Ababa": "ethiopia",
-    "Australia/Sydney": "new south wales|canberra|aest|aedt",
-    "Australia/Melbourne": "victoria",
-    "Australia/Brisbane": "queensland|gold coast|cairns",
-    "Australia/Perth": "western australia",
-    "Pacific/Auckland": "new zealand|nz|wellington|christchurch|queenstown",
-    "UTC": "utc|gmt|greenwich|zulu|coordinated universal time|greenwich mean time",
-}
-_COUNTRIES = {"usa": "US", "us": "US", "u s": "US", "america": "US", "united states of america": "US", "states": "US"}
 # Names that are ordinary words: places only where the sentence says so ("in Nice").
 _ORDINARY = {
     "act",
@@ -114,6 +37,7 @@ _ORDINARY = {
     "is",
     "knox",
     "la",
+    "male",
 }
 _ORDINARY |= {
     "met",
@@ -166,15 +90,28 @@ def find_place(name: str) -> Place:
 
 
 def mentioned_place(text: str) -> str | None:
-    """The longest place name in `text`, as written there, None when there is none. Ordinary words do not count."""
+    """The place name in `text`, as written there, None when there is none: rather a city than a country, then the
+    longest. Ordinary words do not count."""
     words = list(re.finditer(r"[^\W_](?:[\w'’.]*\w)?", text))
+    country = None
     for size in range(min(MAX_WORDS, len(words)), 0, -1):
         for first, last in zip(words, words[size - 1 :], strict=False):
             written = text[first.start() : last.end()]
             name = plain(written)
-            if name not in _ORDINARY and (name in _zones() or name in _several()):
+            if name in _ORDINARY or not (name in _zones() or name in _several()):
+                continue
+            if name not in _codes():
                 return written
-    return None
+            country = country or written
+    return country
+
+
+def with_country(place: str, text: str) -> str:
+    """`place`, or where it is a country, the town written before it on a sign: "Zermatt, Switzerland"."""
+    if plain(place) not in _codes():
+        return place
+    town = re.search(rf"(?:^|[\n,;:.!?])\s*(?P<name>[^\W\d][^\n,;:.!?\d]*?)\s*[,\n]\s*{re.escape(place)}\b", text)
+    return f"{town['name']}, {place}" if town and len(town["name"].split()) <= 3 else place
 
 
 def plain(name: str) -> str:
@@ -254,13 +191,13 @@ def _zones() -> dict[str, str]:
         own = _zones_by_country().get(code, ())
         if own and _same_time(own):
             zones.setdefault(name, own[0])
-    return zones | {name: zone for zone, names in _ALIASES.items() for name in names.split("|")}
+    return zones | {name: zone for zone, names in ALIASES.items() for name in names.split("|")}
 
 
 @cache
 def _several() -> frozenset[str]:
     """Plain names of countries with more than one time that no alias decides."""
-    decided = {name for names in _ALIASES.values() for name in names.split("|")}
+    decided = {name for names in ALIASES.values() for name in names.split("|")}
     found = {name for name, code in _codes().items() if not _same_time(_zones_by_country().get(code, ()))}
     return frozenset(found - decided)
 
@@ -272,7 +209,7 @@ def _codes() -> dict[str, str]:
     names: dict[str, str] = {}
     for code, name in rows:
         names[plain(re.sub(r"\(.*\)", "", name))] = code
-    return names | _COUNTRIES
+    return names | COUNTRIES
 
 
 @cache

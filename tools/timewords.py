@@ -13,6 +13,7 @@ from typing import Any, Literal
 from tools.base import MissingArgument, ToolContext
 from tools.dates import MONTHS, Direction, FoundDate, find_date, shift
 from tools.places import MAX_WORDS, UnclearPlace, find_place, mentioned_place
+from tools.spelling import tidy
 
 MAX_REQUEST = 500
 
@@ -70,7 +71,7 @@ class ClockRequest:
 
 def read_request(request: str, today: date, context: ToolContext, last: dict[str, Any] | None) -> ClockRequest:
     """What `request` asks for. `last`: arguments of the clock's last call, for follow-ups. Raises MissingArgument."""
-    text = re.sub(r"\s+", " ", request[:MAX_REQUEST].replace("’", "'")).strip()
+    text = tidy(request, MAX_REQUEST)
     text = re.sub(r"\b(St|Mt)\. ", r"\1 ", text)
     lower = text.lower()
     dates, rest = _dates(text, today, "past" if _PAST.search(lower) else "any")

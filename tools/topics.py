@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import re
 
+from tools.spelling import tidy
+
 MAX_REQUEST = 500
 """Characters of a request that are looked at."""
 
@@ -81,6 +83,7 @@ _SHAPES = [
         rf"how {_SIZE}{_AUX} (?P<topic>.+?)(?: (?:when|away|from|get|got|become) .*| {_STATE})?",
         r"how many (?:people|inhabitants) (?:live in|does|are in) (?P<topic>.+?)(?: have)?",
         r"how many \S.*? (?:does|do|did) (?P<topic>.+) (?:have|has|win|write|own)",
+        rf"why{_AUX} (?P<topic>.+?) (?:so|such|called|named|not|considered|always|only) .+",
         rf"(?:when|where|why|how){_AUX} (?P<topic>.+?)(?:{_OFTEN} {_STATE})?(?: in| from| at| for| by| with)?",
         rf"(?:when|where|why|how|{_SIZE}) (?P<topic>.+?){_OFTEN} (?:{_BE} )?{_STATE}(?: in| from| at| for| by)?",
         # What and who.
@@ -114,7 +117,7 @@ _ANAPHORIC = re.compile(
 
 def topic_of(request: str) -> str:
     """What the request is about, possibly a pronoun, or "" when it names nothing."""
-    text = _bare(request[:MAX_REQUEST])
+    text = _bare(request)
     if (quoted := re.search(r"[\"“«]([^\"”»]{2,})[\"”»]", text)) is not None:
         return quoted.group(1).strip()
     matches = (shape.match(text) for shape in _SHAPES)
@@ -129,7 +132,7 @@ def is_anaphoric(topic: str) -> bool:
 
 def _bare(request: str) -> str:
     """The request without greetings, politeness and closing punctuation."""
-    text = re.sub(r"\s+", " ", request.replace("’", "'")).strip()
+    text = tidy(request, MAX_REQUEST)
     text = re.sub(rf",? and {_WH}\b.*$", "", text, flags=re.IGNORECASE) if re.match(_WH, text, re.IGNORECASE) else text
     while (shorter := _TAIL.sub("", _POLITE.sub("", text)).strip()) != text:
         text = shorter

@@ -12,7 +12,8 @@ from typing import Any
 
 from tools.base import ToolContext
 from tools.dates import MONTHS, find_date
-from tools.places import mentioned_place
+from tools.places import mentioned_place, with_country
+from tools.spelling import tidy
 
 MAX_REQUEST = 500
 MAX_WORDS = 5
@@ -42,7 +43,7 @@ _STOP = re.compile(
     r"|there|later|these|thanks|during|weather)\b",
     re.IGNORECASE,
 )
-_PREPOSITION = re.compile(r"\b(?P<word>in|at|near|around|for|to|of|about)\s+(?:the (?=[A-Z]))?", re.IGNORECASE)
+_PREPOSITION = re.compile(r"\b(?P<word>in|at|near|around|for|to|of|about)\s+(?:the (?=(?-i:[A-Z])))?", re.IGNORECASE)
 _NO_PLACE = re.compile(
     r"(?:(?:a|an|my|your|our|this|that|me|us|it|here|general|case|total|you|do|be|go|wear|take|bring|know|have|get|see|rain"
     r"|snow|expect|come|stop|work|walk|run|drive|outside|degrees|weather|rain\w*|snow\w*|sun\w*|umbrella|the"
@@ -52,18 +53,22 @@ _NO_PLACE = re.compile(
 )
 # The words of weather and of asking for it: what is left beside them names the place.
 _VOCABULARY = re.compile(
-    r"\b(?:weather|forecasts?|temperatures?|temp|conditions?|report|outlook|rain\w*|snow\w*|sun\w*|wind\w*|cloud\w*|fog\w*"
-    r"|storms?|stormy|thunder\w*|hail\w*|humid\w*|freez\w*|frost\w*|cold\w*|warm\w*|hot\w*|cool\w*|mild|dry|wet|nice|hows"
+    r"\b(?:weather|forecasts?|temperatures?|temp|conditions?|report|outlook|rain(?:s|y|ing|ed|fall)?"
+    r"|snow(?:s|y|ing|ed|fall|storms?)?|sun(?:ny|nier|shine)?|wind(?:s|y|ier)?|cloud(?:s|y|ier)?|fog(?:gy)?|mist(?:y)?"
+    r"|storms?|stormy|thunder(?:y|ing|storms?)?|hail(?:s|ing|storms?)?|humid(?:ity)?|freez(?:e|es|ing)|frost(?:y|s)?"
+    r"|cold(?:er|est)?|warm(?:er|est|th)?|hot(?:ter|test)?|cool(?:er|est)?|mild|dry|wet|nice"
     r"|degrees?|umbrella|coat|jacket|sweater|raincoat|scarf|gloves|sunscreen|shorts|chances?|probability|precipitation|uv"
-    r"|high\w*|low\w*|max\w*|min\w*|sunrise|sunset|what|what's|whats|how|how's|is|are|was|will|would|going|gonna|be|do|does"
+    r"|highs?|high(?:er|est)|lows?|low(?:er|est)|max(?:imum)?|min(?:imum)?|sunrise|sunset|what|what's|how|how's|is|are|was|will|would|going|gonna|be|do|does"
     r"|did|can|could|should|shall|need|get|give|show|tell|check|look|find|know|say|up|me|us|i|i'm|we|you|it|it's|its|the|a|an"
-    r"|of|in|at|for|on|to|and|or|with|like|out|outside|outdoors|right|now|current\w*|today|moment|please|thanks|thank|hey|hi|hello"
+    r"|of|in|at|for|on|to|and|or|with|like|out|outside|outdoors|right|now|current(?:ly)?|today|moment|please|thanks|thank|hey|hi|hello"
     r"|ok|okay|so|any|much|many|more|there|here|about|also|then|too|again|as|well|my|this|that|later|during|day|days|week|next"
     r"|new|good|enough|still|yet|expected|expect|coming|have|has|take|bring|wear|go|if|when|stop|start|whether|just|kindly|quick"
     r"|hourly|daily|local|live|detailed|short|latest|update|info|information|details|not|no|or|they|there's|bad|heavy|light"
-    r"|blow\w*|blue|sky|skies|clear|air|feel\w*|very|really|actually|expecting|over)\b|[?!.,;:|]|\d+",
+    r"|blow(?:s|ing)?|blue|sky|skies|clear|air|feels?|feeling|very|really|actually|expecting|over)\b|[?!.,;:|]|\d+",
     re.IGNORECASE,
 )
+_COMMON = re.compile(r"\b(?:the|an?|my|our)\s+(?-i:[a-z])\w*", re.IGNORECASE)
+"""What is no name as it is written: "to the beach"."""
 _WELCOME = re.compile(
     r"\b(?:welcome to|welcome in|bienvenue (?:à|a)|bienvenidos? a|benvenuti a|willkommen in|city of|town of|ville de"
     r"|stadt)\s+"
@@ -74,7 +79,7 @@ _WELCOME = re.compile(
 
 def read_request(request: str, today: date, context: ToolContext, last: dict[str, Any] | None) -> dict[str, Any]:
     """Arguments that a request states, completed from the place read or named before, and from the last question."""
-    text = re.sub(r"\s+", " ", request[:MAX_REQUEST].replace("’", "'")).strip()
+    text = tidy(request, MAX_REQUEST)
     text = _DAY_AFTER.sub("the day after tomorrow", _NOW.sub("|", re.sub(r"\b(St|Mt)\. ", r"\1 ", text)))
     found: dict[str, Any] = {}
     if (unit := _UNITS.search(text)) is not None:
@@ -187,9 +192,20 @@ def _left_over(text: str) -> str | None:
     if _THERE.search(_IS_THERE.sub(" ", text)):
         return None
     spaced = re.sub(r"'s\b", " ", re.sub(r"\b(what|how|it|there|that)'s\b", r"\1", text, flags=re.IGNORECASE))
-    runs = [run.strip(" '\"-") for run in _VOCABULARY.split(spaced)]
+    spaced = _COMMON.sub(lambda noun: noun.group() if mentioned_place(noun.group()) else "|", spaced)
+    runs = [run.strip(" '\"-") for run in _VOCABULARY.sub(_border, spaced).split("|")]
     names = [run for run in runs if re.search(r"[^\W\d_]{2,}", run)]
+    known = mentioned_place(text)
+    if known is not None and len(known.split()) > 1 and not any(known in name for name in names):
+        return known  # "new york", of which "new" is no name alone
     return names[0] if len(names) == 1 and len(names[0].split()) <= MAX_WORDS else None
+
+
+def _border(word: re.Match[str]) -> str:
+    """A border in the place of a word of weather, unless capitals say that it is a name: "weather Nice"."""
+    before = word.string[: word.start()].rstrip()
+    is_name = re.match(r"(?-i:[A-Z][a-z]+)$", word.group()) and before and before[-1] not in ".!?"
+    return word.group() if is_name and re.search(r"\b[a-z]{2,}", word.string) else "|"
 
 
 def _place_before(context: ToolContext) -> str | None:
@@ -212,7 +228,7 @@ def place_in_text(text: str) -> str | None:
     if (welcome := _WELCOME.search(text)) is not None:
         return _title(welcome["place"])
     if (known := mentioned_place(plain)) is not None:
-        return _title(known)
+        return _title(with_country(known, text))
     words = re.sub(r"[^\w' -]|\d", " ", plain).split()
     return _title(" ".join(words)) if 0 < len(words) <= 3 else None
 

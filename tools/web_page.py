@@ -9,10 +9,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from datetime import timedelta
-from typing import Any
+from typing import Annotated, Any
 from urllib.parse import urlsplit
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from conlora_agent.core.errors import ToolError
 from conlora_agent.core.types import ValueReferent
@@ -49,10 +49,17 @@ _POSITIONS = {"first": 1, "top": 1, "1st": 1, "second": 2, "2nd": 2, "third": 3,
 _POSITIONS |= {"fifth": 5, "5th": 5, "last": 0}
 
 
+def _plain_scheme(url: object) -> object:
+    """Schemes may be written in any case."""
+    return re.sub(r"^[A-Za-z]+(?=://)", lambda scheme: scheme.group().lower(), url) if isinstance(url, str) else url
+
+
 class WebPageArgs(ToolModel):
     """`url`: an http or https address."""
 
-    url: str = Field(min_length=4, max_length=2000, pattern=r"^https?://\S+$")
+    url: Annotated[str, BeforeValidator(_plain_scheme)] = Field(
+        min_length=4, max_length=2000, pattern=r"^https?://\S+$"
+    )
 
 
 class WebPageValue(ToolModel):

@@ -17,9 +17,11 @@ from tools.base import MissingArgument, Tool, ToolContext, ToolModel, ToolResult
 from tools.fallback import first_fresh, problems
 from tools.http import HttpClient
 from tools.search_providers import Hits, Provider
+from tools.spelling import tidy
 
 QUESTION = "What should I search for?"
 MAX_QUERY = 300
+MAX_REQUEST = 500
 
 
 class WebSearchArgs(ToolModel):
@@ -102,7 +104,7 @@ _TAIL = re.compile(
     re.IGNORECASE,
 )
 _LEAD = re.compile(
-    rf"^(?:(?:do|run|make) a (?:quick )?(?:web |internet |online |google )?search (?:for|on|about)"
+    rf"^(?:(?:do|run|make) (?:an?|some) (?:quick )?(?:web |internet |online |google )?search (?:for|on|about)"
     rf"|(?:web|internet|online|google|news)(?: search)?(?: results)?(?::| for| on)|search results (?:for|on)|search"
     rf" query:?"
     rf"|search(?: {_ON_WEB}|(?: through| in)? {_WEB})?(?: (?:to find|for|about|on|up)|:)?"
@@ -110,7 +112,7 @@ _LEAD = re.compile(
     rf"|(?:look|check)(?: up)?(?: {_ON_WEB})?(?: (?:for|whether|if|about))?"
     rf"|find (?:me )?(?:(?:some |a few |the )?(?:web ?sites?|web ?pages?|pages|links?|results|information|info"
     rf"|articles)"
-    rf" (?:about|on|to|for|mentioning|of)|{_ON_WEB}(?: for)?|out)|find(?: me)?(?: some)?"
+    rf" (?:about|on|to|for|mentioning|of|with)|{_ON_WEB}(?: for)?|out)|find(?: me)?(?: some)?"
     rf"|(?:get|give|show) me (?:some |a few )?(?:links|results|web ?sites|pages|articles) (?:about|on|for|to))\s+",
     re.IGNORECASE,
 )
@@ -120,7 +122,7 @@ _REFERENCE = re.compile(
     r"|place|thing|one|ones|code|number|song|author|film|movie)|what it says|more(?: results| about it| of (?:it"
     r"|them))?"
     r"|(?:more )?results|(?:it|that|this)(?: up)?(?: online)?|instead|(?:newer|more|other|older) links|for (?:it"
-    r"|that|this))?$",
+    r"|that|this)|something|anything|stuff)?$",
     re.IGNORECASE,
 )
 _OF_REFERENCE = re.compile(
@@ -132,7 +134,7 @@ _OF_REFERENCE = re.compile(
 
 def query_of(request: str) -> str:
     """What is to be searched for, without the words that ask for a search."""
-    text = re.sub(r"\s+", " ", request[:500].replace("’", "'")).strip()
+    text = tidy(request, MAX_REQUEST)
     if (quoted := re.search(r"[\"“«]([^\"”»]{2,})[\"”»]", text)) is not None:
         return quoted[1].strip()
     while (shorter := _TAIL.sub("", _POLITE.sub("", text)).strip()) != text and shorter:
