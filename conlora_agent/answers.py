@@ -6,6 +6,7 @@ Not covered here: the wording of tools' results, which each tool gives itself.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 
 from conlora_agent.core.types import Plan, Region, Step
 
@@ -60,5 +61,17 @@ def said(step: Step) -> str:
         return ""
     if step.status in ("failed", "unavailable"):
         return f"I could not do that ({step.route}): {step.error}"
+    if step.kind == "tool" and step.source:
+        return f"{step.text}\n{_cited(step)}"
     weak = step.kind == "task" and step.answer_confidence is not None and step.answer_confidence < WEAK
     return f"{step.text} (I'm not sure.)" if weak else step.text
+
+
+def _cited(step: Step) -> str:
+    """Where a tool's result is from, and when: "(Source: https://open-meteo.com/, 24 November 2026, 14:50 UTC)"."""
+    said = step.tool_result.get("at") if isinstance(step.tool_result, dict) else None
+    try:
+        at = datetime.fromisoformat(str(said))
+    except ValueError:  # a tool of somebody's own need not say when
+        return f"(Source: {step.source})"
+    return f"(Source: {step.source}, {at.day} {at:%B %Y, %H:%M %Z})"

@@ -66,7 +66,7 @@ def _add_mcp_tools(registry: ToolRegistry, settings: Settings) -> None:
         return
     from tools.mcp import McpServers, read_servers
 
-    servers = McpServers(read_servers(config))
+    servers = McpServers(read_servers(config), offline=settings.offline)
     registry.on_close(servers.close)
     found, silent = servers.tools(settings.home / TOOLS)
     registry.silent |= silent

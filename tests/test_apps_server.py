@@ -110,7 +110,7 @@ def test_a_question_asked_back_is_answered_in_the_next_message(client: openai.Op
         {"role": "user", "content": "Rome"},
     ]
     answered = client.chat.completions.create(model="auto", messages=messages)
-    assert answered.choices[0].message.content == "21 degrees in Rome."
+    assert answered.choices[0].message.content == "21 degrees in Rome.\n(Source: https://weather.example)"
     assert answered.model_extra is not None
     assert answered.model_extra["conlora"]["steps"][0]["tool_args"] == {"place": "Rome"}
 

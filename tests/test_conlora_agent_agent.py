@@ -94,7 +94,7 @@ def test_a_text_feeds_a_tool() -> None:
     result = make_agent({"city": plan}, FakeBackbone(default="Oslo")).ask("read the city and ...", image=png())
     assert result.steps[1].tool_args == {"place": "Oslo"}
     assert result.steps[1].source == "https://weather.example"
-    assert result.answer == "Oslo\n21 degrees in Oslo."
+    assert result.answer == "Oslo\n21 degrees in Oslo.\n(Source: https://weather.example)"
 
 
 def test_a_tool_that_cannot_be_reached_ends_the_turn_well() -> None:

@@ -70,7 +70,7 @@ def test_a_missing_argument_is_asked_for_and_given() -> None:
     assert asked.steps[1].uses == (0,)
     result = agent.ask("Oslo", thread=asked.thread)
     assert only(result).tool_args == {"place": "Oslo"}
-    assert result.answer == "21 degrees in Oslo."
+    assert result.answer == "21 degrees in Oslo.\n(Source: https://weather.example)"
 
 
 @pytest.mark.parametrize("text", ["never mind", "forget it", "where is the dog in this picture?"])

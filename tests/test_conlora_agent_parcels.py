@@ -52,7 +52,9 @@ def test_a_thread_goes_on_elsewhere_as_if_it_had_never_left(document: str, tmp_p
         assert elsewhere.threads.export("t") == document
         assert elsewhere.threads.search("exit")[0].id == "t"
         turn = elsewhere.ask("in Rome", thread="t")
-        assert turn.answer == "21 degrees in in Rome.", "the open question is answered"
+        assert turn.answer == "21 degrees in in Rome.\n(Source: https://weather.example)", (
+            "the open question is answered"
+        )
         elsewhere.threads.delete("t")
         assert list((tmp_path / "b" / "pictures").rglob("*/*")) == [], "its pictures went with it"
 

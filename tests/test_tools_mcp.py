@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import socket
 import subprocess
@@ -11,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from mcp.types import ListToolsResult, Tool, ToolAnnotations
+from mcp.types import ListToolsResult, PaginatedRequestParams, Tool, ToolAnnotations
 from pytest_httpserver import HTTPServer
 
 from conlora_agent.agent import Agent
@@ -20,7 +21,7 @@ from conlora_agent.settings import Settings
 from conlora_agent.testing import FakeBackbone
 from tests.turns import ScriptedRouter, step
 from tools.base import MissingArgument, ToolContext
-from tools.mcp import McpServers, McpTool, Server, read_servers
+from tools.mcp import McpServers, McpTool, Server, _all_tools, read_servers
 
 ROOT = str(Path(__file__).parents[1])
 STDIO = {"command": sys.executable, "args": ["-m", "tests.mcp_server"], "cwd": ROOT}
@@ -69,7 +70,10 @@ def test_tools_are_routes_at_once_and_can_be_given_more_examples(servers: McpSer
 
 def test_the_session_is_kept_open_between_calls(servers: McpServers) -> None:
     stock = tools_of(servers)["shop_stock"]
-    counts = [stock.call({"article": "mug"}).value["output"]["calls"] for _ in range(3)]
+    results = [stock.call({"article": "mug"}) for _ in range(3)]
+    counts = [result.value["output"]["calls"] for result in results]
+    assert results[0].source == "MCP server shop"
+    assert stock.result_model.model_validate(results[0].value)
     assert counts[2] == counts[0] + 2
     assert stock.check() == []
 
@@ -88,6 +92,27 @@ def test_a_server_that_crashed_is_started_again(tmp_path: Path) -> None:
         with pytest.raises(ToolUnavailable, match=r"'shop' cannot be reached|did not answer"):
             tools["shop_crash"].call({})
         assert tools["shop_stock"].call({"article": "mug"}).value["output"]["left"] == 7
+    finally:
+        servers.close()
+
+
+def test_what_is_listed_is_asked_for_page_by_page() -> None:
+    class Session:
+        async def list_tools(self, *, params: PaginatedRequestParams) -> ListToolsResult:
+            page = int(params.cursor or 0)
+            tool = Tool(name=f"t{page}", inputSchema={"type": "object"})
+            return ListToolsResult(tools=[tool], nextCursor=str(page + 1) if page < 2 else None)
+
+    assert [tool.name for tool in asyncio.run(_all_tools(Session()))] == ["t0", "t1", "t2"]  # type: ignore[arg-type]
+
+
+def test_offline_no_server_with_an_address_is_asked(http_url: str) -> None:
+    servers = McpServers({"shop": Server(url=http_url)}, offline=True)
+    try:
+        assert servers.tools(Path("none")) == (
+            [],
+            {"shop": "the MCP server 'shop' is not asked while working offline; turn the setting offline off"},
+        )
     finally:
         servers.close()
 
@@ -171,9 +196,22 @@ def test_several_arguments_are_asked_for_one_by_one() -> None:
     }
 
 
-@pytest.mark.parametrize(("destructive", "changes"), [(True, True), (False, False), (None, False)])
-def test_a_tool_that_says_it_destroys_is_confirmed(destructive: bool | None, changes: bool) -> None:
-    listed = Tool(name="wipe", inputSchema={"type": "object"}, annotations=ToolAnnotations(destructiveHint=destructive))
+@pytest.mark.parametrize(
+    ("read_only", "destructive", "changes"),
+    [
+        (None, True, True),
+        (None, False, False),
+        (None, None, False),
+        (False, None, True),
+        (False, False, False),
+        (True, True, False),
+    ],
+)
+def test_a_tool_that_says_it_changes_something_is_confirmed(
+    read_only: bool | None, destructive: bool | None, changes: bool
+) -> None:
+    said = ToolAnnotations(readOnlyHint=read_only, destructiveHint=destructive)
+    listed = Tool(name="wipe", inputSchema={"type": "object"}, annotations=said)
     assert McpTool(None, "shop", listed, Path("none")).changes is changes  # type: ignore[arg-type]
 
 
@@ -181,7 +219,7 @@ def test_a_tool_with_a_broken_schema_is_said_and_the_others_work(monkeypatch: py
     good = Tool(name="good", inputSchema={"type": "object", "properties": {"_id": {"type": "string"}}})
     bad = Tool(name="bad", inputSchema={"type": "object", "properties": {"x": {"$ref": "#/nowhere"}}})
     servers = McpServers({"shop": Server(command="none")})
-    monkeypatch.setattr(servers, "_with", lambda server, work: ListToolsResult(tools=[good, bad]))
+    monkeypatch.setattr(servers, "_with", lambda server, work: [good, bad])
     found, silent = servers.tools(Path("none"))
     servers.close()
     assert [tool.name for tool in found] == ["shop_good"]

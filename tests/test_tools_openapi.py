@@ -107,6 +107,19 @@ def test_the_properties_of_a_body_are_arguments(service: str) -> None:
         tool.call({"kind": "cat", "age": 1, "owner": {}})
 
 
+def test_check_says_when_the_service_is_gone(service: str) -> None:
+    tool = tool_of(service)
+    assert tool.check() == [], "it answers, though with 404 where nothing was asked for"
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        gone = f"http://127.0.0.1:{probe.getsockname()[1]}"
+    moved = tool._operation.model_copy(update={"url": f"{gone}/pets/count"})
+    assert OpenApiTool(moved, HttpClient(trusted=[gone], sleep=lambda s: None)).check() == [
+        "127.0.0.1 cannot be reached; check the network connection"
+    ]
+    assert "not a public address" in OpenApiTool(moved, HttpClient()).check()[0]
+
+
 def test_a_body_that_is_no_object_is_one_argument(service: str) -> None:
     assert tool_of(service, "setNames").call({"body": ["Ada", "Bo"]}).value["output"] == {"names": 2}
 

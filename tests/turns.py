@@ -65,6 +65,11 @@ class WeatherArgs(ToolModel):
     place: str
 
 
+class WeatherValue(BaseModel):
+    place: str
+    celsius: float
+
+
 class Weather(Tool[WeatherArgs]):
     """Asks for the place unless the request, the steps it uses or the user's reply names it."""
 
@@ -72,7 +77,7 @@ class Weather(Tool[WeatherArgs]):
     title = "Weather"
     description = "Tells the weather."
     args_model = WeatherArgs
-    result_model = BaseModel
+    result_model = WeatherValue
     examples = tuple(Example(text=f"weather {i}", has_image=False) for i in range(8))  # type: ignore[assignment]
 
     def __init__(self, run: Callable[[str], dict[str, Any]] | None = None) -> None:

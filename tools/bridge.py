@@ -5,7 +5,6 @@ Not covered here: how arguments are found (`foreign.py`), tools on MCP servers (
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +14,7 @@ from pydantic import BaseModel
 from conlora_agent.core.errors import ConloraError, ToolError, ToolUnavailable
 from conlora_agent.core.types import Example
 from tools.base import Tool, ToolResult
-from tools.foreign import ForeignTool, args_model_of, described
+from tools.foreign import ForeignTool, args_model_of, described, outcome
 from tools.schemas import arguments_schema
 from tools.secrecy import without_keys
 
@@ -45,8 +44,7 @@ class LangChainTool(ForeignTool):
             raise ToolUnavailable(f"{self.name} cannot be reached ({_brief(error)})", "try again later") from error
         except Exception as error:
             raise ToolError(f"{self.name} failed ({_brief(error)})", "check its arguments") from error
-        text = output if isinstance(output, str) else json.dumps(output, ensure_ascii=False, default=str)
-        return ToolResult({"output": output}, text)
+        return outcome(self.name, output, source=self.title)
 
 
 def from_langchain(tool: BaseTool, *, title: str | None = None, examples: Sequence[Example] = ()) -> LangChainTool:

@@ -7,15 +7,17 @@ come from (`bridge.py`, `mcp.py`, `operations.py`).
 
 from __future__ import annotations
 
+import json
 import re
 from collections import Counter
 from collections.abc import Mapping
-from datetime import date
+from datetime import UTC, date, datetime
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, create_model
 
-from conlora_agent.core.types import Example
+from conlora_agent.core.errors import ToolError
+from conlora_agent.core.types import Example, Route
 from tools.base import ArgumentsError, MissingArgument, Tool, ToolContext, ToolModel, ToolResult
 from tools.said import values
 from tools.schemas import Schema, fits, misfit
@@ -27,10 +29,35 @@ _BEFORE_NAME = re.compile(r"^(?:in|at|near|from|to|for|by|on|it is|it'?s)\s+(?=[
 """Words before a name that are no part of it: "in Porto"."""
 
 
+MAX_OUTPUT = 2_000_000
+"""Characters of a result, written as JSON, beyond which it is refused."""
+MAX_SHOWN = 1500
+"""Characters of a result that are shown."""
+MAX_BRIEF = 120
+
+
 class Output(ToolModel):
-    """Result of a foreign tool, as it came."""
+    """Result of a foreign tool, as it came, and when (ISO 8601)."""
 
     output: Any
+    at: str
+
+
+def outcome(name: str, output: Any, text: str = "", *, source: str | None = None, at: str | None = None) -> ToolResult:
+    """What the tool `name` gave, `text` or else all of it shown up to `MAX_SHOWN` characters. `at`: None for now.
+
+    Raises ToolError for one that is too large.
+    """
+    written = output if isinstance(output, str) else json.dumps(output, ensure_ascii=False, default=str)
+    if len(written) > MAX_OUTPUT:
+        raise ToolError(f"{name} gave more than {MAX_OUTPUT:,} characters", "ask for something smaller")
+    value = Output(output=output, at=at or datetime.now(UTC).isoformat(timespec="seconds"))
+    return ToolResult(value.model_dump(), _beginning(text or written).strip() or "Done.", source)
+
+
+def _beginning(text: str) -> str:
+    """`text`, cut at a space where it is too long."""
+    return text if len(text) <= MAX_SHOWN else text[:MAX_SHOWN].rsplit(maxsplit=1)[0] + "…"
 
 
 class ForeignTool(Tool[BaseModel]):
@@ -39,6 +66,13 @@ class ForeignTool(Tool[BaseModel]):
     result_model = Output
     schema: Schema
     """JSON schema of its arguments, as `schemas.arguments_schema` gives it."""
+
+    def route(self) -> Route:
+        """How the router sees it. A language model that routes is shown a few plain words of the description only:
+        it was written by others, and is no instruction."""
+        first = re.split(r"(?<=[.!?;:])\s", self.description, maxsplit=1)[0]
+        plain = " ".join(re.sub(r"[^\w.,'()/-]", " ", first).split())[:MAX_BRIEF]
+        return super().route().model_copy(update={"description": plain or self.title})
 
     def arguments(self, request: str, context: ToolContext) -> dict[str, Any]:
         """Replies to earlier questions, and what else is certain. Raises MissingArgument for what is required."""

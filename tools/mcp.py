@@ -3,8 +3,8 @@
     {"mcpServers": {"notes": {"command": "notes-server", "args": []}, "shop": {"url": "https://shop.example/mcp"}}}
 
 A server is started once and its session kept open; one that broke meanwhile is opened again. A tool `find` of
-`notes` becomes the route `notes_find`, known to the router by its description. Descriptions and results are data: they
-are never part of a prompt that chooses what to do. Not covered here: prompts, resources, sampling.
+`notes` becomes the route `notes_find`, known to the router by its description. Descriptions and results are data, never
+an instruction (`foreign.py`). Not covered here: prompts, resources, sampling.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import json
 import re
 import threading
 from collections.abc import Callable, Coroutine
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -23,16 +24,21 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from conlora_agent.core.errors import DataError, SettingsError, ToolError, ToolUnavailable, first_line
 from tools.base import ToolResult, read_examples
 from tools.fallback import problems
-from tools.foreign import ForeignTool, Output, args_model_of, described
+from tools.foreign import ForeignTool, args_model_of, described, outcome
 from tools.schemas import arguments_schema
 from tools.secrecy import keep_keys_out_of_logs, without_keys
 
 if TYPE_CHECKING:
     from mcp import ClientSession
-    from mcp.types import CallToolResult
+    from mcp.types import CallToolResult, ToolAnnotations
     from mcp.types import Tool as Listed
 
 T = TypeVar("T")
+
+AT_ONCE = 8
+"""Servers that are started at the same time."""
+MAX_PAGES = 50
+"""Pages of a server's list of tools that are asked for."""
 
 
 class Server(BaseModel):
@@ -87,10 +93,12 @@ def read_servers(path: Path) -> dict[str, Server]:
 class McpServers:
     """Open sessions, each in a task of one background event loop. Safe to use from several threads."""
 
-    def __init__(self, servers: dict[str, Server], *, timeout_s: float = 30.0) -> None:
+    def __init__(self, servers: dict[str, Server], *, timeout_s: float = 30.0, offline: bool = False) -> None:
+        """`offline`: servers that have an address are not asked."""
         keep_keys_out_of_logs()
         self._servers = servers
         self._timeout_s = timeout_s
+        self._offline = offline
         self._open: dict[str, _Session] = {}
         self._lock = threading.Lock()
         self._loop = asyncio.new_event_loop()
@@ -104,11 +112,11 @@ class McpServers:
         """
         found: list[McpTool] = []
         silent: dict[str, str] = {}
-        for server in self._servers:
-            try:
-                listed = self._with(server, lambda session: session.list_tools()).tools
-            except ToolError as error:
-                silent[server] = str(error)
+        with ThreadPoolExecutor(max_workers=AT_ONCE) as together:  # one that is silent must not keep the others
+            listings = list(together.map(self._listed, self._servers))
+        for server, listed in zip(self._servers, listings, strict=True):
+            if isinstance(listed, ToolError):
+                silent[server] = str(listed)
                 continue
             for tool in listed:
                 try:
@@ -116,6 +124,13 @@ class McpServers:
                 except DataError as error:
                     silent[f"{server}: {tool.name}"] = str(error)
         return found, silent
+
+    def _listed(self, server: str) -> list[Listed] | ToolError:
+        """The tools of a server, or why there are none."""
+        try:
+            return self._with(server, _all_tools)
+        except ToolError as error:
+            return error
 
     def ping(self, server: str) -> None:
         """Raises ToolUnavailable when the server does not answer."""
@@ -139,6 +154,9 @@ class McpServers:
 
     def _with(self, server: str, work: Callable[[ClientSession], Coroutine[Any, Any, T]]) -> T:
         """`work` on the server's session. What was sent is never sent twice: a call may have changed something."""
+        if self._offline and self._servers[server].url is not None:
+            problem = f"the MCP server {server!r} is not asked while working offline"
+            raise ToolUnavailable(problem, "turn the setting offline off")
         try:
             return self._wait(work(self._session(server).client))
         except TimeoutError as error:
@@ -179,6 +197,21 @@ class McpServers:
         except TimeoutError:
             future.cancel()
             raise
+
+
+async def _all_tools(session: ClientSession) -> list[Listed]:
+    """What a server lists, page by page."""
+    from mcp.types import PaginatedRequestParams
+
+    found: list[Listed] = []
+    cursor: str | None = None
+    for _ in range(MAX_PAGES):
+        page = await session.list_tools(params=PaginatedRequestParams(cursor=cursor))
+        found += page.tools
+        cursor = page.nextCursor
+        if cursor is None:
+            break
+    return found
 
 
 class _Session:
@@ -229,7 +262,7 @@ class McpTool(ForeignTool):
         self.description = " ".join((listed.description or self.title).split())[:300]
         self.schema = arguments_schema(listed.inputSchema)
         self.args_model = args_model_of(self.name, self.schema)
-        self.changes = bool(listed.annotations and listed.annotations.destructiveHint)
+        self.changes = _may_change(listed.annotations)
         more = examples / f"{self.name}.jsonl"
         self.examples = (*described(self.title, self.description), *(read_examples(more) if more.exists() else ()))
 
@@ -239,12 +272,21 @@ class McpTool(ForeignTool):
         text = "\n".join(block.text for block in answer.content if block.type == "text")
         if answer.isError:
             raise ToolError(f"{self.name} failed ({_brief(text or 'no reason given')})", "check its arguments")
+        others = sorted({block.type for block in answer.content} - {"text"})
+        text = text or (f"It gave {', '.join(others)}, which I cannot show." if others else "")
         output = answer.structuredContent if answer.structuredContent is not None else text
-        return ToolResult(Output(output=output).model_dump(), text or json.dumps(output, ensure_ascii=False))
+        return outcome(self.name, output, text, source=f"MCP server {self._server}")
 
     def check(self) -> list[str]:
         """Whether its server answers."""
         return problems(lambda: self._servers.ping(self._server))
+
+
+def _may_change(said: ToolAnnotations | None) -> bool:
+    """Whether a tool says that it changes or destroys something; where it says nothing, whoever configured it knows."""
+    if said is None or said.readOnlyHint:
+        return False
+    return bool(said.destructiveHint) or (said.readOnlyHint is False and said.destructiveHint is None)
 
 
 def _brief(error: object) -> str:

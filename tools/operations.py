@@ -8,23 +8,23 @@ operation out of an OpenAPI document (`openapi.py`), security schemes.
 from __future__ import annotations
 
 import json
+from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import quote
 
+import httpx
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from conlora_agent.core.errors import BadInput, DataError
 from conlora_agent.core.types import Example
 from tools.base import ToolResult
-from tools.foreign import ForeignTool, Output, args_model_of, described
+from tools.fallback import problems
+from tools.foreign import ForeignTool, args_model_of, described, outcome
 from tools.http import HttpClient
-from tools.responses import Response
+from tools.responses import Refused, Response
 from tools.schemas import arguments_schema
-from tools.wikipedia import shorten
-
-MAX_SHOWN = 1500
-"""Characters of a result that are shown."""
 
 Method = Literal["get", "post", "put", "patch", "delete"]
 Where = Literal["path", "query", "body", "whole body"]
@@ -65,9 +65,8 @@ class OpenApiTool(ForeignTool):
         response = self._ask(args.model_dump(by_alias=True, exclude_unset=True))
         is_json = "json" in response.content_type.lower() and response.content.strip()
         output = response.json() if is_json else response.content.decode("utf-8", errors="replace")
-        text = output if isinstance(output, str) else json.dumps(output, ensure_ascii=False)
-        shown = shorten(text, MAX_SHOWN) or "Done."
-        return ToolResult(Output(output=output).model_dump(), shown + response.caution, response.url)
+        result = outcome(self.name, output, source=response.url, at=response.time)
+        return replace(result, text=result.text + response.caution)
 
     def _ask(self, values: dict[str, Any]) -> Response:
         url, query, body = self._operation.url, {}, {}
@@ -86,8 +85,13 @@ class OpenApiTool(ForeignTool):
         return self._client.send(self._operation.method.upper(), url, query, body=sent)
 
     def check(self) -> list[str]:
-        """Nothing is asked: what a call without arguments would do is not known."""
-        return [] if len(self.examples) >= 8 else [f"{self.name}: give it more --example to be found by the router"]
+        """Whether its service answers at all: what a call without arguments would do is not known."""
+
+        def reach() -> None:
+            with suppress(Refused):
+                self._client.get(str(httpx.URL(self._operation.url).copy_with(path="/", query=None)), max_age=None)
+
+        return problems(reach)
 
 
 def _plain(value: Any) -> str:

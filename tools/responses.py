@@ -22,7 +22,11 @@ from tools.addresses import UnknownHost
 RETRIED = frozenset({429, 500, 502, 503, 504})
 
 
-class NotFound(ToolError):
+class Refused(ToolError):
+    """The server answered, and the answer is no (another 4xx, or a status nobody expects)."""
+
+
+class NotFound(Refused):
     """The server has nothing at that address (404 or 410)."""
 
 
@@ -81,7 +85,7 @@ def one_line_errors(url: httpx.URL, timeout_s: float) -> Iterator[None]:
 
 
 def check_status(response: httpx.Response) -> None:
-    """Raises Again, NotFound or ToolError unless the server did what it was asked."""
+    """Raises Again or Refused unless the server did what it was asked."""
     host, status = response.url.host, response.status_code
     if status in RETRIED:
         problem = f"{host} asks to slow down (429)" if status == 429 else f"{host} has a problem of its own ({status})"
@@ -89,9 +93,9 @@ def check_status(response: httpx.Response) -> None:
     if status in (404, 410):
         raise NotFound(f"{host} has nothing there ({status})", "ask for something else")
     if status in (401, 403):
-        raise ToolError(f"{host} refused the request ({status})", "check its key and address in the settings")
+        raise Refused(f"{host} refused the request ({status})", "check its key and address in the settings")
     if not response.is_success:
-        raise ToolError(f"{host} refused the request ({status})", "check the address in the settings")
+        raise Refused(f"{host} refused the request ({status})", "check the address in the settings")
 
 
 def _retry_after(response: httpx.Response) -> float | None:

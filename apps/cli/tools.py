@@ -33,6 +33,10 @@ def list_tools(ctx: typer.Context, as_json: JsonOption = False) -> None:
             "title": tool.title,
             "description": tool.description,
             "arguments": tool.args_model.model_json_schema(),
+            "result": tool.result_model.model_json_schema(),
+            "examples": len(tool.examples),
+            "needs_image": tool.needs_image,
+            "changes": tool.changes,
         }
         for tool in tools
     ]
