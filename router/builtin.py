@@ -1,12 +1,14 @@
 """The routes every agent has, `chat` and `clarify`, and the example files that belong to no single route.
 
 `followups.jsonl` holds turns that only the conversation before them explains; `plans.jsonl` holds messages with
-several requests, and single requests that look like several. Examples of tasks and tools live beside those.
+several requests, and single requests that look like several; `outside.jsonl` holds requests that make sense, but that
+nothing here can serve. Examples of tasks and tools live beside those.
 """
 
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
@@ -53,6 +55,15 @@ class PlanExample(BaseModel):
     steps: tuple[PlanStep, ...] = Field(min_length=1)
 
 
+@dataclass(frozen=True)
+class SharedExamples:
+    """Examples that belong to no single route: follow-ups, messages with several requests, what nothing can serve."""
+
+    followups: tuple[FollowUp, ...] = ()
+    plans: tuple[PlanExample, ...] = ()
+    outside: tuple[Example, ...] = ()
+
+
 @cache
 def builtin_routes() -> tuple[Route, ...]:
     """`chat` and `clarify` with their routing examples."""
@@ -75,15 +86,13 @@ def builtin_routes() -> tuple[Route, ...]:
 
 
 @cache
-def followups() -> tuple[FollowUp, ...]:
-    """Turns that need the conversation before them."""
-    return read_rows(EXAMPLES / "followups.jsonl", FollowUp)
-
-
-@cache
-def plan_examples() -> tuple[PlanExample, ...]:
-    """Messages of several requests, and of one request that looks like several."""
-    return read_rows(EXAMPLES / "plans.jsonl", PlanExample)
+def shared_examples() -> SharedExamples:
+    """Those that every agent has."""
+    return SharedExamples(
+        followups=read_rows(EXAMPLES / "followups.jsonl", FollowUp),
+        plans=read_rows(EXAMPLES / "plans.jsonl", PlanExample),
+        outside=read_rows(EXAMPLES / "outside.jsonl", Example),
+    )
 
 
 def read_rows(path: Path, row: type[Row]) -> tuple[Row, ...]:

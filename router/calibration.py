@@ -27,8 +27,8 @@ LEAST_MARGIN = 0.05
 class Calibration:
     """`temperature` divides logits. Ask back below `confidence`, or when the first two routes are within `margin`.
 
-    Expected errors: `wrong`, the share of what is taken on that goes to a wrong route; `asked`, the share of what a
-    route serves that is asked back about.
+    Expected errors: `wrong`, the share of what a route serves and that is taken on, but by a wrong one; `asked`, the
+    share of what a route serves that is asked back about; `admitted`, the share of what none serves that is taken on.
     """
 
     temperature: float = 1.0
@@ -36,6 +36,7 @@ class Calibration:
     margin: float = LEAST_MARGIN
     wrong: float = 0.0
     asked: float = 0.0
+    admitted: float = 0.0
 
     def probabilities(self, logits: Array) -> Array:
         """Calibrated probabilities (turns, routes)."""
@@ -67,19 +68,27 @@ def fit_thresholds(probabilities: Array, labels: NDArray[np.intp], clarify: int 
 
 def expected_errors(
     probabilities: Array, labels: NDArray[np.intp], clarify: int | None, confidence: float, margin: float
-) -> tuple[float, float]:
-    """`wrong` and `asked` of Calibration, on probabilities (turns, routes) of turns that the judge has not seen."""
+) -> tuple[float, float, float]:
+    """`wrong`, `asked` and `admitted` of Calibration, on probabilities (turns, routes) of turns that the judge has not
+    seen.
+    """
     order = np.sort(probabilities, axis=1)
     predicted, clear = probabilities.argmax(1), labels != clarify
     asks = (order[:, -1] < confidence) | (order[:, -1] - order[:, -2] < margin) | (predicted == clarify)
-    taken = ~asks
-    wrong = float((predicted != labels)[taken].mean()) if taken.any() else 0.0
-    return wrong, float(asks[clear].mean()) if clear.any() else 0.0
+    return (
+        _share((predicted != labels)[clear & ~asks]),
+        _share(asks[clear]),
+        _share(~asks[~clear]),
+    )
 
 
 def fold_of(message: str) -> int:
     """The fold a message belongs to, the same in every fit."""
     return zlib.crc32(message.encode()) % FOLDS
+
+
+def _share(flags: NDArray[np.bool_]) -> float:
+    return float(flags.mean()) if len(flags) else 0.0
 
 
 def _of_label(probabilities: Array, labels: NDArray[np.intp]) -> Array:

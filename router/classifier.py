@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from conlora_agent.core.types import CLARIFY, Route, RouteQuery
+from conlora_agent.core.types import Route, RouteQuery
 from router.calibration import FOLDS, Calibration, expected_errors, fit_temperature, fit_thresholds, fold_of
 from router.encoder import Vectors
 from router.features import HAS_IMAGE, OTHER_SCALE, Array, Features, RouteTable, features
@@ -24,11 +24,13 @@ from router.projection import LENGTH, Projection, fit_whitening, principal_direc
 from router.training import TrainingTurn
 
 MANY_ROUTES = 4
-PLENTY = 90
+PLENTY = 110
 """Examples from which on a route needs no head start: what the built-in ones have."""
-HEAD_START = 0.8
-"""Logits a route gets for every factor e of missing examples. Chosen on evals/data/new_tasks_dev.jsonl, where a
-higher one costs the other routes more than half a point."""
+HEAD_START = 1.1
+"""Logits a route gets for every factor e of missing examples. Chosen on evals/data/new_tasks_dev.jsonl: 1.4
+reaches two points more there, but takes half a point of the other routes' messages."""
+UNSERVED_SHARE = 0.1
+"""The share of messages that no route can serve, for which the gate of the agent's own routes is fitted."""
 Encode = Callable[[Sequence[str]], Vectors]
 Labels = NDArray[np.intp]
 
@@ -36,11 +38,13 @@ Labels = NDArray[np.intp]
 @dataclass(frozen=True)
 class Judgement:
     """What the classifier makes of some turns: calibrated `probabilities` and raw `logits`, both (turns, routes), and
-    `similarities` (turns, routes) of their texts to the middle of each route's examples."""
+    `similarities` (turns, routes) of their texts to the middle of each route's examples. `unclear`: the column of
+    `clarify`, None where it is no route."""
 
     probabilities: Array
     logits: Array
     similarities: Array
+    unclear: int | None = None
 
     @classmethod
     def joined(cls, parts: Sequence[Judgement]) -> Judgement:
@@ -49,12 +53,13 @@ class Judgement:
             np.concatenate([part.probabilities for part in parts]),
             np.concatenate([part.logits for part in parts]),
             np.concatenate([part.similarities for part in parts]),
+            parts[0].unclear,
         )
 
     @property
     def scores(self) -> Array:
         """What the gate decides on: (turns, scores)."""
-        return familiarity(self.logits, self.similarities)
+        return familiarity(self.logits, self.similarities, self.unclear)
 
 
 @dataclass(frozen=True)
@@ -73,7 +78,18 @@ class Classifier:
         x = features(queries, self.projection(vectors), self.table)
         logits = self.head.logits(x)
         similarities = (x.texts @ self.middles.T / LENGTH)[x.text_of]
-        return Judgement(self.calibration.probabilities(logits), logits, similarities)
+        judged = Judgement(self.calibration.probabilities(logits), logits, similarities, self.table.unclear)
+        return judged if judged.unclear is None or self.gate is None else self._gated(judged, self.gate)
+
+    def _gated(self, judged: Judgement, gate: Gate) -> Judgement:
+        """The gate says whether any route can serve a turn, the head which: `clarify` gets what the gate leaves."""
+        assert judged.unclear is not None
+        logits = judged.logits.copy()
+        logits[:, judged.unclear] = -np.inf
+        known = gate.known(judged.scores)
+        probabilities = self.calibration.probabilities(logits) * known[:, None]
+        probabilities[:, judged.unclear] = 1 - known
+        return replace(judged, probabilities=probabilities)
 
     def probabilities(self, queries: Sequence[RouteQuery], vectors: Vectors) -> Array:
         """Calibrated probabilities (queries, routes)."""
@@ -122,7 +138,7 @@ class _Material:
         head = fit_head(x, labels, len(self.table.names), self.weights[chosen])
         head = replace(head, weights=head.weights + self.head_start)
         projection = Projection(self.directions @ whitening)
-        return Classifier(self.table, projection, head, _middles(x, labels, len(self.table.names)))
+        return Classifier(self.table, projection, head, middles_of(x, labels, len(self.table.names)))
 
 
 def fit_classifier(routes: Sequence[Route], turns: Sequence[TrainingTurn], encode: Encode) -> CrossFitted:
@@ -132,22 +148,14 @@ def fit_classifier(routes: Sequence[Route], turns: Sequence[TrainingTurn], encod
     fold = np.array([fold_of(t.message) for t in turns])
     without = tuple(material.fit(np.flatnonzero(fold != number)) for number in range(FOLDS))
     written = np.array([position for position, turn in enumerate(turns) if turn.written])
-    queries = [turns[position].query for position in written]
-    crossed = _by_fold(without, queries, encode([q.text for q in queries]), fold[written])
-    calibration = _calibrate(crossed.logits, material.labels[written], material.table)
-    final = replace(material.fit(np.arange(len(turns))), calibration=calibration)
-    return CrossFitted(final, tuple(replace(c, calibration=calibration) for c in without), encode)
-
-
-def refit(known: Classifier, routes: Sequence[Route], turns: Sequence[TrainingTurn], encode: Encode) -> Classifier:
-    """Fit only the head, for other routes or examples; projection and calibration stay those of `known`."""
-    table = RouteTable(tuple(r.name for r in routes), tuple(r.needs_image for r in routes))
-    x = features([t.query for t in turns], encode([t.query.text for t in turns]), table)
-    x = replace(x, texts=known.projection(x.texts))
-    labels = np.array([table.index(t.route) for t in turns], dtype=np.intp)
-    head = fit_head(x, labels, len(routes), turn_weights(turns))
-    head = replace(head, weights=head.weights + head_start(routes, x))
-    return replace(known, table=table, head=head, middles=_middles(x, labels, len(routes)))
+    queries, labels = [turns[position].query for position in written], material.labels[written]
+    vectors = encode([query.text for query in queries])
+    checked = _checked(without, _by_fold(without, queries, vectors, fold[written]), labels)
+    judged = _by_fold(checked, queries, vectors, fold[written])
+    calibration = _asking(checked[0].calibration, judged, labels)
+    without = tuple(replace(one, calibration=calibration) for one in checked)
+    final = replace(material.fit(np.arange(len(turns))), calibration=calibration, gate=without[0].gate)
+    return CrossFitted(final, without, encode)
 
 
 def fit_unchecked(routes: Sequence[Route], turns: Sequence[TrainingTurn], encode: Encode) -> Classifier:
@@ -225,8 +233,8 @@ def _material(routes: Sequence[Route], turns: Sequence[TrainingTurn], encode: En
 
 def _by_fold(without: Sequence[Classifier], queries: Sequence[RouteQuery], vectors: Vectors, fold: Labels) -> Judgement:
     """Judgements of turns, each from the classifier that has not seen its fold."""
-    shape = (len(fold), len(without[0].table.names))
-    result = Judgement(np.zeros(shape), np.zeros(shape), np.zeros(shape))
+    shape, table = (len(fold), len(without[0].table.names)), without[0].table
+    result = Judgement(np.zeros(shape), np.zeros(shape), np.zeros(shape), table.unclear)
     for number, classifier in enumerate(without):
         here = np.flatnonzero(fold == number)
         found = classifier.judge([queries[int(i)] for i in here], vectors[here])
@@ -236,7 +244,7 @@ def _by_fold(without: Sequence[Classifier], queries: Sequence[RouteQuery], vecto
     return result
 
 
-def _middles(x: Features, labels: Labels, routes: int) -> Array:
+def middles_of(x: Features, labels: Labels, routes: int) -> Array:
     """Unit means of each route's texts: (routes, kept)."""
     sums = np.zeros((routes, x.texts.shape[1]), np.float32)
     np.add.at(sums, labels, x.texts[x.text_of])
@@ -244,10 +252,23 @@ def _middles(x: Features, labels: Labels, routes: int) -> Array:
     return result
 
 
-def _calibrate(logits: Array, labels: Labels, table: RouteTable) -> Calibration:
-    temperature = fit_temperature(logits, labels)
-    clarify = table.index(CLARIFY) if CLARIFY in table else None
-    probabilities = Calibration(temperature).probabilities(logits)
-    confidence, margin = fit_thresholds(probabilities, labels, clarify)
-    wrong, asked = expected_errors(probabilities, labels, clarify, confidence, margin)
-    return Calibration(temperature, confidence, margin, wrong, asked)
+def _checked(without: Sequence[Classifier], crossed: Judgement, labels: Labels) -> list[Classifier]:
+    """Classifiers with temperature and gate fitted on judgements of turns that none of them has seen."""
+    unclear = crossed.unclear
+    known = np.full(len(labels), True) if unclear is None else labels != unclear
+    if unclear is None or known.all() or not known.any():
+        temperature = fit_temperature(crossed.logits, labels)
+        return [replace(one, calibration=Calibration(temperature)) for one in without]
+    logits = crossed.logits.copy()
+    logits[:, unclear] = -np.inf
+    temperature = fit_temperature(logits[known], labels[known])
+    right = logits[known].argmax(axis=1) == labels[known]
+    gate = fit_gate(crossed.scores[known], crossed.scores[~known], right, UNSERVED_SHARE)
+    return [replace(one, calibration=Calibration(temperature), gate=gate) for one in without]
+
+
+def _asking(calibration: Calibration, judged: Judgement, labels: Labels) -> Calibration:
+    """`calibration` with the thresholds below which to ask back, and the errors to expect of them."""
+    confidence, margin = fit_thresholds(judged.probabilities, labels, judged.unclear)
+    errors = expected_errors(judged.probabilities, labels, judged.unclear, confidence, margin)
+    return Calibration(calibration.temperature, confidence, margin, *errors)

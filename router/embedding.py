@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from conlora_agent.core.types import CLARIFY, Candidate, Explanation, Plan, PlannedStep, Route, RouteQuery
-from router.builtin import FollowUp, followups, plan_examples
+from router.builtin import FollowUp, shared_examples
 from router.classifier import Encode
 from router.encoder import Encoder, shared_encoder
 from router.explain import explain
@@ -68,7 +68,7 @@ class EmbeddingRouter:
         with self._lock:
             if self._vectors is None:
                 self._vectors = KnownVectors(self._encoder, self._store.folder)
-        return decider.explain(query, followups(), self._vectors.encode)
+        return decider.explain(query, shared_examples().followups, self._vectors.encode)
 
     def refit(self, routes: Sequence[Route]) -> None:
         """Take this set of routes from now on; the fit itself happens on the next plan."""
@@ -86,7 +86,8 @@ class EmbeddingRouter:
             return self._decider
 
     def _load_or_fit(self, encoder: Encoder) -> Fitted:
-        rows = [row.model_dump_json() for row in (*followups(), *plan_examples())]
+        shared = shared_examples()
+        rows = [row.model_dump_json() for row in (*shared.followups, *shared.plans, *shared.outside)]
         base_key = digest(encoder.name, _source(), *rows)
         key = digest(base_key, *(route.model_dump_json() for route in self._routes))
         if (stored := self._store.read(key)) is not None:
@@ -104,8 +105,8 @@ class EmbeddingRouter:
         if (stored := self._store.read(f"base-{base_key}")) is not None:
             base = Fitted.restore(*stored)
             if len(names.symmetric_difference(base.classifier.table.names)) <= len(names) * NEARLY_THE_SAME:
-                return refit(base, self._routes, followups(), plan_examples(), vectors.encode)
-        fitted = fit(self._routes, followups(), plan_examples(), vectors.encode)
+                return refit(base, self._routes, shared_examples(), vectors.encode)
+        fitted = fit(self._routes, shared_examples(), vectors.encode)
         self._store.write(f"base-{base_key}", fitted.arrays(), fitted.settings())
         return fitted
 

@@ -11,6 +11,7 @@ import numpy as np
 
 from conlora_agent.core.types import Explanation, Influence, Neighbour, Route, RouteQuery
 from router.builtin import FollowUp
+from router.calibration import Calibration
 from router.classifier import Classifier, Encode
 from router.encoder import Vectors
 from router.features import FOCUS_KINDS, RELATIONS, Array, features
@@ -51,11 +52,22 @@ def explain(
         influences=_influences(query, vector, classifier, first, second),
         threshold=threshold,
         margin=calibration.margin,
-        trust=(
-            f"I ask back below {threshold:.0%} confidence, or when two routes are within {calibration.margin:.0%}. "
-            f"On examples kept apart, {calibration.wrong:.1%} of what I then take on goes to the wrong route, "
-            f"and of what I could have served I ask back about {calibration.asked:.1%}."
-        ),
+        trust=_trust(calibration, threshold, None if table.unclear is None else float(probabilities[table.unclear])),
+    )
+
+
+def _trust(calibration: Calibration, threshold: float, unserved: float | None) -> str:
+    """`unserved`: the probability that no route can serve the message, None where nothing stands for that."""
+    asks = f"I ask back below {threshold:.0%} confidence, or when two routes are within {calibration.margin:.0%}"
+    errors = (
+        f"On examples kept apart, {calibration.wrong:.1%} of what I then take on goes to the wrong route, "
+        f"and of what I could have served I ask back about {calibration.asked:.1%}"
+    )
+    if unserved is None:
+        return f"{asks}. {errors}."
+    return (
+        f"{asks}, or when it is likelier than any route that I cannot serve the message at all (here: {unserved:.0%}). "
+        f"{errors}; of nonsense and requests that nothing here can serve I still take on {calibration.admitted:.1%}."
     )
 
 

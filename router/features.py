@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from conlora_agent.core.types import RouteQuery
+from conlora_agent.core.types import CLARIFY, RouteQuery
 
 Array = NDArray[np.floating[Any]]
 
@@ -55,6 +55,11 @@ class RouteTable:
     def __contains__(self, name: object) -> bool:
         return name in self.names
 
+    @property
+    def unclear(self) -> int | None:
+        """Column of `clarify`, which stands for what no route can serve; None where it is no route."""
+        return self.index(CLARIFY) if CLARIFY in self else None
+
 
 @dataclass(frozen=True)
 class Features:
@@ -79,12 +84,10 @@ def features(queries: Sequence[RouteQuery], vectors: NDArray[np.float32], table:
     position: dict[str, int] = {}
     text_of = np.array([position.setdefault(q.text, len(position)) for q in queries], dtype=np.intp)
     _, first = np.unique(text_of, return_index=True)
-    others = [[*surface_features(q.text), *_state(q), *_previous(q, table)] for q in queries]
-    width = SURFACE_SIZE + STATE_SIZE + len(table.names)
-    scaled = np.array(others, dtype=np.float32).reshape(len(queries), width) * np.float32(OTHER_SCALE)
-    relations = np.array([_relations(q, table) for q in queries], dtype=np.float32)
-    relations = relations.reshape(len(queries), len(RELATIONS), len(table.names)).transpose(1, 0, 2)
-    return Features(vectors[first], text_of, scaled, relations)
+    others = np.array([[*surface_features(q.text), *_state(q)] for q in queries], dtype=np.float32)
+    relations = _relations(queries, table)
+    others = np.concatenate([others.reshape(len(queries), SURFACE_SIZE + STATE_SIZE), relations[0]], axis=1)
+    return Features(vectors[first], text_of, others * np.float32(OTHER_SCALE), relations)
 
 
 def as_features(rows: Array) -> Features:
@@ -137,17 +140,18 @@ def _state(query: RouteQuery) -> list[float]:
     return [float(query.has_image), float(not query.previous), float(len(query.previous) > 1), *focus]
 
 
-def _previous(query: RouteQuery, table: RouteTable) -> list[float]:
-    last = query.previous[-1] if query.previous else None
-    return [float(name == last) for name in table.names]
-
-
-def _relations(query: RouteQuery, table: RouteTable) -> list[list[float]]:
-    """(relation, routes), in the order of RELATIONS."""
-    last = set(query.previous[-1:])
-    earlier = set(query.previous[-1 - EARLIER_TURNS : -1]) - last
-    return [
-        [float(name in last) for name in table.names],
-        [float(name in earlier) for name in table.names],
-        [float(needs and query.has_image) for needs in table.needs_image],
-    ]
+def _relations(queries: Sequence[RouteQuery], table: RouteTable) -> Array:
+    """(relation, turns, routes), in the order of RELATIONS."""
+    column = {name: place for place, name in enumerate(table.names)}
+    found = np.zeros((len(RELATIONS), len(queries), len(table.names)), np.float32)
+    for turn, query in enumerate(queries):
+        for name in query.previous[-1 - EARLIER_TURNS : -1]:
+            if name in column:
+                found[1, turn, column[name]] = 1
+        for name in query.previous[-1:]:
+            if name in column:
+                found[0, turn, column[name]] = 1
+                found[1, turn, column[name]] = 0
+    with_image = np.array([query.has_image for query in queries], dtype=np.float32)
+    found[2] = with_image[:, None] * np.array(table.needs_image, dtype=np.float32)
+    return found

@@ -3,22 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from numpy.typing import NDArray
 
 from conlora_agent.core.types import Route
-from router.builtin import FollowUp, PlanExample
+from router.builtin import SharedExamples
 from router.calibration import Calibration
 from router.classifier import Classifier, Encode, fit_classifier
-from router.classifier import refit as refit_head
 from router.features import RouteTable
 from router.head import LinearHead
+from router.openset import Gate
+from router.overlap import resembling
 from router.plan_training import fit_planner, messages
 from router.planning import Planner
 from router.projection import Projection
+from router.refitting import refit as refit_head
 from router.training import training_turns
+
+SERVED = 0.6
+"""Similarity to an example of a task or tool from which on a request counts as served, whatever `outside.jsonl` says:
+a tool for lamps, once added, takes requests about lamps."""
 
 
 @dataclass(frozen=True)
@@ -37,13 +43,20 @@ class Fitted:
             "shared": classifier.head.shared,
             "middles": classifier.middles,
         }
+        if classifier.gate:
+            arrays |= classifier.gate.arrays()
         if self.planner:
             arrays |= {"cut": self.planner.cut.weights, "use": self.planner.use.weights}
         return arrays
 
     def settings(self) -> dict[str, Any]:
         """What has to be stored as JSON."""
-        return {"table": asdict(self.classifier.table), "calibration": asdict(self.classifier.calibration)}
+        gate = self.classifier.gate
+        return {
+            "table": asdict(self.classifier.table),
+            "calibration": asdict(self.classifier.calibration),
+            "gate": gate.settings() if gate else None,
+        }
 
     @classmethod
     def restore(cls, arrays: dict[str, NDArray[Any]], settings: dict[str, Any]) -> Fitted:
@@ -51,24 +64,31 @@ class Fitted:
         table = RouteTable(**{name: tuple(value) for name, value in settings["table"].items()})
         head = LinearHead(arrays["weights"], arrays["shared"])
         projection, middles = Projection(arrays["projection"]), arrays["middles"]
-        classifier = Classifier(table, projection, head, middles, Calibration(**settings["calibration"]))
+        gate = Gate.restore(arrays, settings["gate"]) if settings["gate"] else None
+        classifier = Classifier(table, projection, head, middles, Calibration(**settings["calibration"]), gate)
         planner = Planner(_two_columns(arrays["cut"]), _two_columns(arrays["use"])) if "cut" in arrays else None
         return cls(classifier, planner)
 
 
-def fit(routes: Sequence[Route], followups: Sequence[FollowUp], plans: Sequence[PlanExample], encode: Encode) -> Fitted:
+def fit(routes: Sequence[Route], shared: SharedExamples, encode: Encode) -> Fitted:
     """Fit classifier and planner. The same input gives the same result."""
-    known = messages(routes, plans)
-    crossed = fit_classifier(routes, training_turns(routes, followups, plans), encode)
+    crossed = fit_classifier(routes, training_turns(routes, _unserved(shared, routes, encode)), encode)
+    known = messages(routes, shared.plans)
     return Fitted(crossed.final, fit_planner(known, routes, crossed.final.table, encode, crossed.judge))
 
 
-def refit(
-    known: Fitted, routes: Sequence[Route], followups: Sequence[FollowUp], plans: Sequence[PlanExample], encode: Encode
-) -> Fitted:
+def refit(known: Fitted, routes: Sequence[Route], shared: SharedExamples, encode: Encode) -> Fitted:
     """The fit for a set of routes that differs a little from that of `known`: only the classifier's head is new."""
-    turns = training_turns(routes, followups, plans)
+    turns = training_turns(routes, _unserved(shared, routes, encode))
     return Fitted(refit_head(known.classifier, routes, turns, encode), known.planner)
+
+
+def _unserved(shared: SharedExamples, routes: Sequence[Route], encode: Encode) -> SharedExamples:
+    """`shared` without the requests that one of `routes` does serve."""
+    served = [example.text for route in routes if route.kind in ("task", "tool") for example in route.examples]
+    near = resembling([example.text for example in shared.outside], served, encode, SERVED)
+    kept = tuple(example for example, is_near in zip(shared.outside, near, strict=True) if not is_near)
+    return replace(shared, outside=kept)
 
 
 def _two_columns(weights: NDArray[Any]) -> LinearHead:

@@ -1,8 +1,8 @@
 """Whether any route can serve a message at all: a gate over the classifier's scores, fitted on validation data.
 
 A softmax is sure of nonsense too, as long as one route is less wrong than the others. So the gate also looks at the
-energy of the logits (Liu et al. 2020) and at how near the text is to the middle of a route's examples. Not covered
-here: which route it is.
+energy of the logits (Liu et al. 2020), at how near the text is to the middle of a route's examples and, where there is
+a class of messages that nothing can serve, at how that one compares. Not covered here: which route it is.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from router.head import LinearHead, fit_head, logsumexp, softmax
 
 UNKNOWN_SHARE = 0.2
 """The share of messages that no route can serve, for which the threshold is chosen: validation sets hold few of them
-because they are hard to collect, not because users write few."""
+because they are hard to collect, not because users write few. Whoever knows better says so."""
 L2 = 1e-3
 FOLDS = 5
 SHARPNESS = 20.0
@@ -40,7 +40,7 @@ class Gate:
     admitted: float
 
     def known(self, scores: Array) -> Array:
-        """Probability that some route can serve each message, were half of them unknown: (messages,)."""
+        """Probability that some route can serve each message, at the share of unknown ones of the fit: (messages,)."""
         return softmax(self.head.logits(as_features((scores - self.mean) / self.spread)))[:, 1]
 
     def arrays(self) -> dict[str, Array]:
@@ -58,33 +58,38 @@ class Gate:
         return cls(LinearHead(weights, weights[:, :0]), arrays["gate_mean"], arrays["gate_spread"], **settings)
 
 
-def familiarity(logits: Array, similarities: Array) -> Array:
-    """Scores (messages, 5) out of logits and similarities to the routes' middles, both (messages, routes)."""
+def familiarity(logits: Array, similarities: Array, unclear: int | None = None) -> Array:
+    """Scores out of logits and similarities to the routes' middles, both (messages, routes): (messages, 5), or 7 where
+    the column `unclear` is that of the messages that nothing can serve.
+    """
+    if unclear is not None:
+        apart = logits[:, unclear], similarities[:, unclear]
+        logits, similarities = np.delete(logits, unclear, axis=1), np.delete(similarities, unclear, axis=1)
     ranked = np.sort(similarities, axis=1)
     energy = logsumexp(logits)
-    return np.stack(
-        [
-            energy,
-            logits.max(axis=1) - energy,
-            ranked[:, -1],
-            ranked[:, -1] - (ranked[:, -2] if ranked.shape[1] > 1 else 0.0),
-            logsumexp(similarities * SHARPNESS),
-        ],
-        axis=1,
-    )
+    scores = [
+        energy,
+        logits.max(axis=1) - energy,
+        ranked[:, -1],
+        ranked[:, -1] - (ranked[:, -2] if ranked.shape[1] > 1 else 0.0),
+        logsumexp(similarities * SHARPNESS),
+    ]
+    if unclear is not None:
+        scores += [apart[0] - energy, apart[1]]
+    return np.stack(scores, axis=1)
 
 
-def fit_gate(known: Array, unknown: Array, right: NDArray[np.bool_]) -> Gate:
+def fit_gate(known: Array, unknown: Array, right: NDArray[np.bool_], share: float = UNKNOWN_SHARE) -> Gate:
     """Fit on scores of known and unknown messages; `right`: whether the classifier's route was, for the known ones.
 
-    The threshold makes the most messages come out right if UNKNOWN_SHARE of them are unknown. It and the errors to
-    expect are read off folds that the judging head has not seen.
+    The threshold makes the most messages come out right if `share` of them are unknown. It and the errors to expect
+    are read off folds that the judging head has not seen.
     """
     rows = np.concatenate([known, unknown])
     mean, spread = rows.mean(axis=0), rows.std(axis=0) + 1e-9
     x = as_features((rows - mean) / spread)
     labels = np.repeat(np.array([1, 0], dtype=np.intp), [len(known), len(unknown)])
-    weights = np.where(labels == 1, 1 / len(known), 1 / len(unknown))
+    weights = np.where(labels == 1, (1 - share) / len(known), share / len(unknown))
     fold = np.concatenate([np.arange(len(known)), np.arange(len(unknown))]) % FOLDS
     crossed = np.zeros(len(rows))
     for number in range(FOLDS):
@@ -92,17 +97,17 @@ def fit_gate(known: Array, unknown: Array, right: NDArray[np.bool_]) -> Gate:
         head = fit_head(x[seen], labels[seen], 2, weights[seen], l2=L2)
         crossed[unseen] = softmax(head.logits(x[unseen]))[:, 1]
     inside, outside = crossed[labels == 1], crossed[labels == 0]
-    threshold = _best_threshold(inside, outside, right)
+    threshold = _best_threshold(inside, outside, right, share)
     refused, admitted = float((inside < threshold).mean()), float((outside >= threshold).mean())
     return Gate(fit_head(x, labels, 2, weights, l2=L2), mean, spread, threshold, refused, admitted)
 
 
-def _best_threshold(inside: Array, outside: Array, right: NDArray[np.bool_]) -> float:
+def _best_threshold(inside: Array, outside: Array, right: NDArray[np.bool_], share: float) -> float:
     """The threshold with the most right outcomes: known messages routed rightly, unknown ones turned away."""
     options = np.unique(np.concatenate([inside, outside]))
     order = np.argsort(inside)
     right_from = np.append(np.cumsum(right[order][::-1])[::-1], 0)  # right routes among inside[order][k:]
     served = right_from[np.searchsorted(inside[order], options)] / len(inside)
     turned_away = np.searchsorted(np.sort(outside), options) / len(outside)
-    gain = (1 - UNKNOWN_SHARE) * served + UNKNOWN_SHARE * turned_away
+    gain = (1 - share) * served + share * turned_away
     return float(options[int(np.argmax(gain))])

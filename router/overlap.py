@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from conlora_agent.core.types import Route
-from router.encoder import Vectors
+from router.encoder import DIMENSION, Vectors
 
 NEIGHBOURS = 3
 
@@ -39,6 +39,17 @@ def nearer_elsewhere(
         if number >= 0:
             found.setdefault(others[number].name, []).append(text)
     return found
+
+
+def resembling(
+    texts: Sequence[str], others: Sequence[str], encode: Callable[[Sequence[str]], Vectors], similarity: float
+) -> list[bool]:
+    """Whether the sentence embedding of each text is at least this similar to that of one of `others`."""
+    if not texts or not others:
+        return [False] * len(texts)
+    meaning = DIMENSION // 3
+    nearest = (_unit(encode(texts)[:, :meaning]) @ _unit(encode(others)[:, :meaning]).T).max(axis=1)
+    return [bool(value >= similarity) for value in nearest]
 
 
 def _texts(route: Route) -> list[str]:

@@ -46,8 +46,9 @@ class KnownVectors:
             return self._encoder.encode(())
         if self._known is None:
             self._known = self._read()
-        keys = [digest(text) for text in texts]
-        missing = {key: text for key, text in zip(keys, texts, strict=True) if key not in self._known}
+        of_text = {text: digest(text) for text in dict.fromkeys(texts)}
+        keys = [of_text[text] for text in texts]
+        missing = {key: text for text, key in of_text.items() if key not in self._known}
         if missing:
             vectors = self._encoder.encode(list(missing.values())).astype(np.float16)
             self._known.update(zip(missing, vectors, strict=True))

@@ -46,6 +46,6 @@ def test_folds_are_stable_and_all_used() -> None:
 
 def test_expected_errors_count_what_is_taken_on_and_what_is_asked_about() -> None:
     sure, unsure = [0.1, 0.9, 0.0], [0.0, 0.45, 0.55]
-    probabilities = np.array([sure] * 8 + [unsure] * 2)
-    labels = np.array([1] * 6 + [2] * 2 + [1, 0])
-    assert expected_errors(probabilities, labels, 0, 0.6, 0.05) == pytest.approx((2 / 8, 1 / 9))
+    probabilities = np.array([sure] * 9 + [unsure] * 2)
+    labels = np.array([1] * 6 + [2] * 2 + [0, 1, 0])
+    assert expected_errors(probabilities, labels, 0, 0.6, 0.05) == pytest.approx((2 / 8, 1 / 9, 1 / 2))

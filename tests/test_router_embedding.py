@@ -172,3 +172,18 @@ def test_an_explanation_names_neighbours_influences_and_expected_errors(router: 
     assert any("turn before" in influence.what for influence in why.influences)
     assert "I ask back below" in why.trust
     assert "wrong route" in why.trust
+    assert "nothing here can serve" in why.trust
+
+
+@pytest.mark.parametrize("text", ["switch the ceiling fan off", "order a taxi for me", "gnrf plork"])
+def test_what_nothing_can_serve_is_asked_back_about(router: EmbeddingRouter, text: str) -> None:
+    assert ask(router, text, has_image=False) == ["clarify"]
+
+
+def test_a_tool_takes_the_requests_that_nothing_could_serve_before(shared_cache: Path, routes: list[Route]) -> None:
+    wanted = "switch the lamp in the attic off"
+    lamps = ("turn the lamp on", "lights off", "dim the lamps", "switch off the lamp in the hall", "make it dark here")
+    router = EmbeddingRouter(routes, cache_dir=shared_cache)
+    assert ask(router, wanted, has_image=False) == ["clarify"]
+    router.refit([*routes, make_route("lamps", "tool", *lamps)])
+    assert ask(router, wanted, has_image=False) == ["lamps"]

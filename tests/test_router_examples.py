@@ -15,7 +15,7 @@ from conlora_agent.core.types import Example
 from evals.dialogues import load_dialogues
 from evals.router import load_rows
 from router import builtin_routes
-from router.builtin import FollowUp, followups, plan_examples, read_rows
+from router.builtin import FollowUp, read_rows, shared_examples
 from router.planning import borders
 from tests.router_routes import all_routes
 
@@ -31,13 +31,13 @@ def test_builtin_routes_are_chat_and_clarify() -> None:
 
 def test_examples_name_registered_routes(tmp_path: Path) -> None:
     names = {route.name for route in all_routes(tmp_path)}
-    assert {row.route for row in followups()} == names
-    assert {name for row in followups() for name in row.previous} <= names
-    assert {step.route for plan in plan_examples() for step in plan.steps} <= names
+    assert {row.route for row in shared_examples().followups} == names
+    assert {name for row in shared_examples().followups for name in row.previous} <= names
+    assert {step.route for plan in shared_examples().plans for step in plan.steps} <= names
 
 
 def test_plan_steps_are_parts_of_their_message_between_borders() -> None:
-    for plan in plan_examples():
+    for plan in shared_examples().plans:
         starts = {border.start for border in borders(plan.text)}
         position = 0
         for number, step in enumerate(plan.steps):
@@ -50,15 +50,16 @@ def test_plan_steps_are_parts_of_their_message_between_borders() -> None:
 def test_no_example_says_two_things(tmp_path: Path) -> None:
     """The same text in the same conversation never has two routes."""
     rows = [(e.text.lower(), e.has_image, e.previous, r.name) for r in all_routes(tmp_path) for e in r.examples]
-    rows += [(f.text.lower(), f.has_image, f.previous, f.route) for f in followups()]
+    rows += [(f.text.lower(), f.has_image, f.previous, f.route) for f in shared_examples().followups]
     routes_of = Counter(row[:3] for row in set(rows))
     assert [key for key, count in routes_of.items() if count > 1] == []
 
 
 def test_no_held_out_phrasing_is_an_example(tmp_path: Path) -> None:
     examples = [e.text for route in all_routes(tmp_path) for e in route.examples]
-    examples += [f.text for f in followups()] + [p.text for p in plan_examples()]
-    examples += [s.text for p in plan_examples() for s in p.steps]
+    examples += [f.text for f in shared_examples().followups] + [p.text for p in shared_examples().plans]
+    examples += [s.text for p in shared_examples().plans for s in p.steps]
+    examples += [example.text for example in shared_examples().outside]
     known = {_plain(text): text for text in examples}
     grams = {text: _grams(text) for text in known.values()}
     sharing: defaultdict[str, set[str]] = defaultdict(set)

@@ -39,6 +39,21 @@ def test_a_wrong_route_is_not_worth_admitting() -> None:
     assert wary.threshold > trusting.threshold
 
 
+def test_what_stands_for_the_unclear_is_a_score_of_its_own_and_no_route() -> None:
+    logits = np.array([[1.0, 9.0, 2.0]])
+    apart = familiarity(logits, logits / 10, unclear=1)
+    assert apart[:, :5] == pytest.approx(familiarity(logits[:, [0, 2]], logits[:, [0, 2]] / 10))
+    assert apart[0, 5] > 0
+    assert apart[0, 6] == pytest.approx(0.9)
+
+
+def test_the_rarer_the_unknown_the_more_is_taken_for_known() -> None:
+    rng = np.random.default_rng(5)
+    known, unknown = scores(rng, 300, 2.0), scores(rng, 60, 0.0)
+    rare, common = (fit_gate(known, unknown, np.ones(300, bool), share) for share in (0.05, 0.5))
+    assert (rare.known(unknown) > common.known(unknown)).all()
+
+
 def test_a_gate_comes_back_from_arrays_and_settings() -> None:
     gate, rows = fitted(), scores(np.random.default_rng(4), 5, 3.0)
     again = Gate.restore(gate.arrays(), gate.settings())
