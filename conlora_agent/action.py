@@ -10,7 +10,7 @@ import json
 import re
 from typing import TYPE_CHECKING, Any
 
-from conlora_agent.arguments import NEEDS_STACK, Writer
+from conlora_agent.arguments import Writer
 from conlora_agent.core.errors import ConloraError
 from conlora_agent.core.types import CLARIFY, Focus, Pending, PlannedStep, Usage
 from conlora_agent.planning import rest_of
@@ -71,16 +71,14 @@ def _call(run: StepRun, tool: Tool[Any], arguments: Mapping[str, Any], usage: Us
 
 
 def _arguments(run: StepRun, tool: Tool[Any], context: ToolContext) -> tuple[dict[str, Any], Usage]:
-    """The tool's own reading of the request, or the model's where only a schema is known and the model can."""
+    """The tool's own reading of the request, or the model's where only a schema is known."""
     from adapters.calls import TASK
     from tools.foreign import ForeignTool
 
     models, request = run.context.models, run.planned.request
     if isinstance(tool, ForeignTool) and tool.schema["properties"]:
-        task = run.context.tasks.get(TASK)
-        if models.name not in NEEDS_STACK or models.name in task.manifest.backbones:
-            writer = Writer(models.backbone(), models.stack(task))
-            return writer.write(tool, request, context), writer.usage
+        writer = Writer(models.backbone(), models.stack(run.context.tasks.get(TASK)))
+        return writer.write(tool, request, context), writer.usage
     return tool.arguments(request, context), Usage()
 
 

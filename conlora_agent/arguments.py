@@ -1,8 +1,7 @@
 """Arguments of a tool that is known by its schema alone: the model writes them, from what was said and nothing else.
 
-What it writes is checked; it is told once what is wrong; then the user is asked. A model without the stack for it that
-is too small to do without (`nano`) is not asked: the tool then takes only what is certain. Not covered here: tools that
-read requests themselves, and the form in which a model is asked (adapters.calls).
+What it writes is checked; it is told once what is wrong; then the user is asked. Not covered here: tools that read
+requests themselves, and the form in which a model is asked (adapters.calls).
 """
 
 from __future__ import annotations
@@ -27,8 +26,6 @@ if TYPE_CHECKING:
 
 ATTEMPTS = 2
 MAX_TOKENS = 256
-NEEDS_STACK = frozenset({"nano"})
-"""Backbones that fill schemas only with their stack."""
 MAX_REMEMBERED = 3
 """Earlier texts and results that a request may refer back to."""
 

@@ -156,14 +156,6 @@ def test_a_reply_of_the_wrong_kind_is_no_answer(agent: Agent, written: list[str]
     assert ask(agent, "horses")[0].route == "chat"
 
 
-def test_nano_without_its_stack_is_not_asked(isolated_home: Path, pets: Pets) -> None:
-    backbone = FakeBackbone(name="nano")
-    router = ScriptedRouter({"cats": [step("pets", "cats").model_copy(update={"kind": "tool"})]})
-    with Agent(Settings.load(), backbone=backbone, router=router, tools=ToolRegistry([pets])) as agent:
-        assert ask(agent, "cats")[0].text == "Pets needs to know: Which town?"
-    assert backbone.requests == []
-
-
 # -- calls that change something --------------------------------------------------------------------------------------
 
 

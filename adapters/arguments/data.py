@@ -39,6 +39,11 @@ class Filled:
     words: str
     value: Any
 
+    @property
+    def topical(self) -> bool:
+        """Whether the request can be about it, as its object: words that are given as they stand."""
+        return self.schema.get("type") == "string" and not {"enum", "format"} & set(self.schema)
+
 
 def _words(text: str) -> tuple[str, ...]:
     return tuple(text.split())
@@ -83,9 +88,9 @@ def _title(rng: random.Random) -> str:
 
 def _code(rng: random.Random) -> str:
     letters = "".join(rng.choice("ABCDEFGHKLMNPRSTVX") for _ in range(rng.choice((1, 2, 3))))
-    return rng.choice(
-        (f"{letters}-{rng.randint(10, 99999)}", f"{letters}{rng.randint(100, 9999)}", f"#{rng.randint(1, 99999)}")
-    )
+    few, many = rng.randint(10, 99), rng.randint(100, 99999)
+    forms = (f"{letters}-{many}", f"{letters}{many}", f"#{many}", f"{letters} {few} {letters[::-1]}", f"{few}-{many}")
+    return rng.choice((*forms, f"+{few} {rng.randint(100, 9999)} {many}"))
 
 
 def _saying(rng: random.Random) -> str:
@@ -181,6 +186,8 @@ NOUNS = _words(
     "rooms tables trips flights cars reviews events shops tasks orders posts prices tickets lessons walks films "
     "offers plants jobs houses files reports stock deliveries loans"
 )
+TOPICAL = 0.4
+"""How often a request is about one of its values ("look up Bam") instead of the function's things."""
 OPENERS = (
     "{} {}", "please {} {}", "can you {} {}", "could you {} the {}", "I want to {} {}", "I'd like to {} some {}",
     "{} me {}", "{} {} for me", "hey, {} {}", "{} the {}", "would you {} {}", "help me {} {}",
@@ -203,8 +210,11 @@ def exercise(rng: random.Random, studio: Studio | None = None) -> Exercise:
     given = [part for part in parts if part.value is not None]
     known, moved = _known(rng, given)
     rng.shuffle(given)
+    topics = [part for part in given if part.topical and part.name not in moved] if rng.random() < TOPICAL else []
+    topic = topics[0] if topics else None
+    given = [part for part in given if part is not topic]
     spoken = [moved.get(part.name, part.words) for part in given]
-    request = _request(rng, verb.replace("_", " "), noun, spoken)
+    request = _request(rng, verb.replace("_", " "), noun if topic is None else str(topic.value), spoken)
     asked = request + rng.choice(("", "", "?", ".", " please", "!"))
     described = rng.choice((f"{says} {noun}.", f"{says} {noun} and says what there is.", f"{verb} {noun}"))
     about = instruction(f"{verb}_{noun}", described, schema, asked, known)
