@@ -17,14 +17,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Exercise:
-    """One training example. `picture` is (height, width, 3) uint8, None for a task about text alone; `request` goes
-    into the task's prompt template."""
+    """One training example. `picture` is (height, width, 3) uint8, None for a task about text alone and where `told`
+    stands for it; `request` goes into the task's prompt template."""
 
     picture: NDArray[np.uint8] | None
     request: str
     answer: str
     read: bool = False
     """Whether the answer is what the picture says, word for word: it teaches nothing where nobody could read it."""
+    told: str | None = None
+    """What the mid layer says of a picture, in words: what to do with it is learned without drawing and seeing one."""
 
 
 class Studio(Protocol):
@@ -35,6 +37,9 @@ class Studio(Protocol):
 
     def text(self, rng: random.Random, size: tuple[int, int]) -> Any:
         """A picture of this size with lines of text: a line, a page, a document, a scene."""
+
+    def report(self, rng: random.Random) -> tuple[str, list[str]]:
+        """What the mid layer says of a picture that nobody drew, and the lines of text that stand on it."""
 
     def chart(self, rng: random.Random) -> Any:
         """A bar or line chart; `facts` holds `title`, `labels` and `values`."""

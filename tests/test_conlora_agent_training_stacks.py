@@ -2,23 +2,31 @@
 
 from __future__ import annotations
 
+import random
+from pathlib import Path
+from typing import Any
+
 import torch
 
+from adapters.exercise import Exercise
 from conlora_agent.backbone.nano.places import NANO_PLACES
-from conlora_agent.backbone.nano.processing import invocation_ids, prefix_ids
+from conlora_agent.backbone.nano.processing import END, invocation_ids, plain_ids, prefix_ids
 from conlora_agent.core.types import Message
-from conlora_agent.training.stacks import TeacherBatch, answer_ids, answer_loss
+from conlora_agent.training.stacks import Exercises, StackRun, TeacherBatch, answer_ids, answer_loss
 from tests.tiny_nano import tiny_model, tiny_tokenizer
 
 
-def test_exercises_about_shared_pictures_cost_what_they_cost_alone() -> None:
+def adapted_model(tokenizer: Any) -> Any:
     from peft import LoraConfig, get_peft_model
 
-    tokenizer = tiny_tokenizer()
-    model = tiny_model(tokenizer)
     torch.manual_seed(3)
     config = LoraConfig(r=4, target_modules=NANO_PLACES.pattern, init_lora_weights=False)
-    adapted = get_peft_model(model, config)
+    return get_peft_model(tiny_model(tokenizer), config)
+
+
+def test_exercises_about_shared_pictures_cost_what_they_cost_alone() -> None:
+    tokenizer = tiny_tokenizer()
+    adapted = adapted_model(tokenizer)
     pictures = torch.randint(0, 255, (2, 3, 64, 64), dtype=torch.uint8)
     history = prefix_ids(tokenizer, [Message(role="user", content="a fox"), Message(role="assistant", content="yes")])
     prompts = [invocation_ids(tokenizer, text, True) for text in ("read", "a blue", "the quick book fox", "x")]
@@ -34,3 +42,21 @@ def test_exercises_about_shared_pictures_cost_what_they_cost_alone() -> None:
     torch.testing.assert_close(together, torch.stack(alone).sum() / sum(map(len, answers)))
     together.backward()  # type: ignore[no-untyped-call]
     assert all(p.grad is not None for p in adapted.parameters() if p.requires_grad)
+
+
+def test_what_is_told_stands_where_a_pictures_tokens_stand(tmp_path: Path) -> None:
+    tokenizer = tiny_tokenizer()
+    adapted = adapted_model(tokenizer)
+
+    def make(rng: random.Random) -> Exercise:
+        line = rng.choice(("quick brown", "a book"))
+        return Exercise(None, "read it", line, told=f" fox\n{line}")
+
+    batch = Exercises([make], tokenizer, StackRun("ocr", tmp_path, 1, batch=3)).batch(0)
+    assert batch.told is not None
+    assert len(batch.told) == 3
+    end = [tokenizer.convert_tokens_to_ids(END)]
+    asked = invocation_ids(tokenizer, "read it", False)
+    written = [plain_ids(tokenizer, told) + end + asked for told in batch.told]
+    as_text = TeacherBatch(None, batch.history, written, batch.answers)
+    torch.testing.assert_close(answer_loss(adapted, batch, "cpu"), answer_loss(adapted, as_text, "cpu"))

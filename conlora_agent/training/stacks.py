@@ -69,6 +69,8 @@ class TeacherBatch:
     """The pictures themselves, which may be larger; what is on the canvas by default."""
     shown: list[int] | None = None
     """Which picture each row is about; by default each has its own."""
+    told: list[str] | None = None
+    """In place of pictures: what the mid layer says of each, in words."""
     teachable: bool = False
     """Whether to leave out rows that the model is lost on, because the picture does not show them clearly enough."""
 
@@ -99,15 +101,21 @@ class Exercises(Batches[TeacherBatch]):
         return TeacherBatch(
             torch.from_numpy(np.ascontiguousarray(np.stack(pictures).transpose(0, 3, 1, 2))) if pictures else None,
             prefix_ids(self.tokenizer, random_history(rng)),
-            [invocation_ids(self.tokenizer, e.request, e.picture is not None) for e in made],
+            [invocation_ids(self.tokenizer, e.request, _pictured(e)) for e in made],
             [answer_ids(self.tokenizer, e.answer) for e in made],
             shown=[position[id(e.picture)] for e in made] if pictures else None,
+            told=[e.told for e in made if e.told is not None] or None,
             teachable=all(e.read for e in made),
         )
 
 
 def _shape(exercise: Exercise) -> tuple[int, ...]:
-    return () if exercise.picture is None else exercise.picture.shape
+    return exercise.picture.shape if exercise.picture is not None else (int(_pictured(exercise)),)
+
+
+def _pictured(exercise: Exercise) -> bool:
+    """Whether there is a picture, seen or told of."""
+    return exercise.picture is not None or exercise.told is not None
 
 
 SYSTEMS = (
@@ -149,7 +157,7 @@ def answer_loss(model: Any, batch: TeacherBatch, device: str, *, vision: bool = 
     """
     nano = model.base_model.model
     context, prompts, shown = _history(model, nano, batch.history, device), batch.prompts, [0] * len(batch.prompts)
-    if batch.pixels is not None:
+    if batch.pixels is not None or batch.told:
         shown = batch.shown or list(range(len(prompts)))
         tokens = _seen(nano, batch, device, vision)
         _, context = context.chosen([0] * len(tokens)).read(nano, tokens)
@@ -201,6 +209,8 @@ class Context:
 
 def _seen(nano: Any, batch: TeacherBatch, device: str, vision: bool) -> list[Tensor]:
     """Visual tokens of each picture."""
+    if batch.told:
+        return [torch.cat([nano.words(text), nano.mid.ending[None]]) for text in batch.told]
     assert batch.pixels is not None
     with torch.no_grad():
         low = nano.vision.low(batch.pixels.to(device).to(nano.dtype) / 255)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import random
+import string
 from dataclasses import dataclass
 from typing import Any
 
+from conlora_agent.backbone.nano.wording import WHERE
 from conlora_agent.settings import Settings
 from conlora_agent.training.draw import questions
 from conlora_agent.training.draw.charts import chart
@@ -76,6 +78,18 @@ class DrawingStudio:
             return self.scene(rng)
         return text_picture(rng, self.words, self.fonts, size, dense=rng.random() < 0.15)
 
+    def report(self, rng: random.Random) -> tuple[str, list[str]]:
+        """Up to four objects as the mid layer states them, then one to six lines of words, numbers and misreadings."""
+        stated = [self._stated(rng) for _ in range(rng.choice((0, 0, 0, 1, 2, 4)))]
+        phrases = [self.words.phrase(rng, rng.choice((1, 1, 2, 3))) for _ in range(rng.choice((1, 2, 2, 3, 4, 6)))]
+        lines = [misread(phrase, rng) for phrase in phrases]
+        return "".join(stated) + "\n".join(lines), lines
+
+    def _stated(self, rng: random.Random) -> str:
+        name, colour = rng.choice(known_names()["names"]), rng.choice(list(COLOURS))
+        place, where = f"{rng.randrange(10**8):08d}", rng.choice(list(WHERE.values()))
+        return f" {colour} {name}:{place}\n {name} is {colour}\n {name} {where}\n one {name}\n"
+
     def chart(self, rng: random.Random) -> Sample:
         """A bar or line chart; its title, labels and values are in `facts`."""
         return chart(rng, SQUARE, self.fonts, self.words)
@@ -116,6 +130,14 @@ class SceneSeries:
             self._scene, self._left = self.studio.scene(rng), self.times
         self._left -= 1
         return self._scene
+
+
+def misread(text: str, rng: random.Random) -> str:
+    """A line as it may be read: now and then one character is another, or a space is missing."""
+    if rng.random() < 0.3:
+        spot = rng.randrange(len(text))
+        text = text[:spot] + rng.choice(string.ascii_letters + string.digits) + text[spot + 1 :]
+    return text.replace(" ", "", 1) if rng.random() < 0.2 else text
 
 
 def known_names() -> dict[str, list[str]]:
