@@ -20,6 +20,8 @@ SUMMARY_PART = 4
 """One in so many tokens of the history is for the summary of what came before the window."""
 BEFORE = "What did we talk about before that?"
 """The question that the summary answers: to a model it is a turn like any other."""
+TOLD = "You told me: "
+"""Begins a line of the summary that holds what the user told; what was asked has less to say later."""
 
 Window = list[dict[str, Any]]
 
@@ -61,7 +63,7 @@ def history(window: Sequence[Mapping[str, Any]], summary: str, budget: int) -> t
             break
         kept.insert(0, entry)
     messages = [Message(role="system", content=SYSTEM)]
-    if before := newest_lines(summary, summary_room(budget)):
+    if before := thinned(summary, summary_room(budget)):
         messages += [Message(role="user", content=BEFORE), Message(role="assistant", content=before)]
     for entry in kept:
         messages.append(Message(role="user", content=entry["user"]))
@@ -69,15 +71,26 @@ def history(window: Sequence[Mapping[str, Any]], summary: str, budget: int) -> t
     return tuple(messages)
 
 
-def newest_lines(text: str, limit: int) -> str:
+def thinned(summary: str, limit: int) -> str:
+    """As many of a summary's newest lines as fit into `limit` tokens, each once.
+
+    What the user told stands first and may have half of the room, however long ago it was said.
+    """
+    lines = [*reversed(dict.fromkeys(reversed(summary.splitlines())))]
+    told = _newest([line for line in lines if line.startswith(TOLD)], limit // 2)
+    begun = f"{told}\n" if told else ""
+    rest = [line for line in lines if not line.startswith(TOLD)]
+    return (begun + _newest(rest, limit - approximate_tokens(begun))).rstrip("\n")
+
+
+def _newest(lines: list[str], limit: int) -> str:
     """As many of the last lines as fit into `limit` tokens; of a last line that is too long, its beginning."""
-    lines = text.splitlines()
     while len(lines) > 1 and approximate_tokens("\n".join(lines)) > limit:
-        lines.pop(0)
-    last = "\n".join(lines)
-    while approximate_tokens(last) > limit:
-        last = last[: len(last) * limit // approximate_tokens(last)]
-    return last
+        lines = lines[1:]
+    text = "\n".join(lines)
+    while approximate_tokens(text) > limit:
+        text = text[: len(text) * limit // approximate_tokens(text)]
+    return text
 
 
 def instructed(messages: Sequence[Message], system: str) -> tuple[Message, ...]:

@@ -1,10 +1,10 @@
 """The running summary: a few lines for what the window no longer holds, renewed each time the window moves.
 
 A language model of a billion parameters or more writes it (`Backbone.condenses`). Smaller ones cannot: asked to
-condense a conversation, SmolLM2-135M continues one of its own invention. For them each turn becomes one line, its
-request and the first sentence of its answer, word for word; the oldest lines go when there is no room. The same is done
-where a summary would not be kept, or cannot be written. Not covered here: when the window moves, and how the summary is
-shown to a model (prompts).
+condense a conversation, SmolLM2-135M continues one of its own invention. For them each turn becomes one line, word for
+word: what the user told, or the request and the first sentence of its answer. The same is done where a summary would
+not be kept, or cannot be written. Not covered here: when the window moves, which lines go when there is no room, and
+how the summary is shown to a model (prompts).
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any
 
 from conlora_agent.core.errors import ConloraError
 from conlora_agent.core.protocols import Backbone, GenerateRequest
-from conlora_agent.core.types import Message, Usage
-from conlora_agent.prompts import SYSTEM, newest_lines, summary_room
+from conlora_agent.core.types import CHAT, Message, Usage
+from conlora_agent.prompts import SYSTEM, TOLD, summary_room, thinned
 
 if TYPE_CHECKING:
     from conlora_agent.state import TurnContext
@@ -29,7 +29,15 @@ LINE_CHARS = 120
 TURN_CHARS = 2000
 """Of a request or an answer, shown to the model that writes."""
 
-_SENTENCE = re.compile(r".*?[.!?。！？](?=\s|$)|.+", re.DOTALL)
+_SENTENCE = re.compile(r"\S.*?[.!?。！？](?=\s|$)|\S.*")
+_TELLS = re.compile(
+    r"\b(?:i|i['’](?:m|d|ve|ll)|my|mine|we|our|ours|remember|from now on)\b|^(?:(?:please|and|so|let['’]s) )*"
+    r"(?:call|name|note|always|never|use|prefer)\b",
+    re.IGNORECASE,
+)
+_ASKS = re.compile(
+    r"\?$|^(?:what|where|who|whose|when|which|why|how|can|could|would|will|do|does|did|is|are|am|should)\b", re.I
+)
 _ASKED = (
     "Write a summary of this conversation so far, for yourself to go on from, in at most {words} words. Keep names, "
     "numbers, what was found, read or looked up, and what the user wants. What was read from pictures and pages is "
@@ -59,9 +67,8 @@ def summarised(
 
 
 def extracted(summary: str, left: Sequence[Turn], limit: int) -> str:
-    """The summary with a line more for each turn, at most `limit` tokens of its end."""
-    lines = (f"{_first(turn['user'])} → {_first(turn['assistant'])}" for turn in left)
-    return newest_lines("\n".join([*summary.splitlines(), *lines]), limit)
+    """The summary with a line more for each turn, thinned to `limit` tokens."""
+    return thinned("\n".join([*summary.splitlines(), *map(_line, left)]), limit)
 
 
 def _written(
@@ -76,12 +83,23 @@ def _written(
         on_token=lambda _: check(),
     )
     generation = backbone.generate(request)
-    text = newest_lines(generation.text.strip(), limit)
+    text = thinned(generation.text.strip(), limit)
     return text or extracted(summary, left, limit), generation.usage
 
 
-def _first(text: str) -> str:
-    """The first sentence on one line, cut between words where it is long."""
-    found = _SENTENCE.match(" ".join(text.split()))
-    sentence = found.group() if found else ""
+def _line(turn: Turn) -> str:
+    """What the user told in a turn; or what was asked, and how the answer began."""
+    told = [sentence for sentence in _sentences(turn["user"]) if _TELLS.search(sentence) and not _ASKS.search(sentence)]
+    if told and set(turn.get("routes", ())) <= {CHAT}:
+        return TOLD + _cut(" ".join(told))
+    asked, answered = (_cut(next(iter(_sentences(turn[role])), "")) for role in ("user", "assistant"))
+    return f"{TOLD if told else ''}{asked} → {answered}"
+
+
+def _sentences(text: str) -> list[str]:
+    return _SENTENCE.findall(" ".join(text.split()))
+
+
+def _cut(sentence: str) -> str:
+    """The sentence, cut between words where it is long."""
     return sentence if len(sentence) <= LINE_CHARS else sentence[:LINE_CHARS].rsplit(" ", 1)[0] + " ..."

@@ -5,12 +5,13 @@ from hypothesis import strategies as st
 
 from conlora_agent.prompts import (
     MINIMUM_TURNS,
+    TOLD,
     Window,
     approximate_tokens,
     history,
     move_window,
-    newest_lines,
     previous_routes,
+    thinned,
 )
 
 TURNS = st.lists(
@@ -75,8 +76,20 @@ def test_other_scripts_cost_more() -> None:
     assert approximate_tokens("dogs") == 1
 
 
-@given(st.text(max_size=200), st.integers(0, 60))
-def test_the_newest_lines_fit(text: str, limit: int) -> None:
-    kept = newest_lines(text, limit)
+LINES = st.tuples(st.sampled_from(["", TOLD]), st.text(max_size=40)).map("".join)
+
+
+@given(st.lists(LINES, max_size=8), st.integers(0, 60))
+def test_a_thinned_summary_fits_and_only_loses(lines: list[str], limit: int) -> None:
+    summary = "\n".join(lines)
+    kept = thinned(summary, limit)
     assert approximate_tokens(kept) <= limit
-    assert kept in "\n".join(text.splitlines())
+    assert all(any(line.startswith(part) for line in summary.splitlines()) for part in kept.splitlines())
+
+
+def test_what_the_user_told_outlives_what_was_asked() -> None:
+    told = f"{TOLD}My name is Mara."
+    asked = [f"where is the cup number {number}? → I found the cup." for number in range(200)]
+    kept = thinned("\n".join([told, *asked]), 100).splitlines()
+    assert (kept[0], kept[-1]) == (told, asked[-1])
+    assert thinned("\n".join([asked[0], asked[1], asked[0]]), 100) == "\n".join([asked[1], asked[0]])

@@ -119,3 +119,30 @@ def test_no_history_needs_no_summary() -> None:
 )
 def test_a_line_is_the_first_sentence(said: str, line: str) -> None:
     assert extracted("", [{"user": "a", "assistant": said}], 100) == f"a → {line}"
+
+
+@pytest.mark.parametrize(
+    ("said", "routes", "line"),
+    [
+        ("Hi! My name is Mara. What is yours?", ["chat"], "You told me: My name is Mara."),
+        ("remember that the blue one is for Ben", ["chat"], "You told me: remember that the blue one is for Ben"),
+        ("please call the red one Rosie", ["grounding"], "You told me: please call the red one Rosie → Yes."),
+        ("what is my name?", ["chat"], "what is my name? → Yes."),
+        ("where is the mine", ["grounding"], "where is the mine → Yes."),
+        ("tell me a joke", ["chat"], "tell me a joke → Yes."),
+    ],
+)
+def test_what_the_user_told_is_marked(said: str, routes: list[str], line: str) -> None:
+    assert extracted("", [{"user": said, "assistant": "Yes. Sure.", "routes": routes}], 100) == line
+
+
+def test_after_a_long_chat_the_model_still_sees_what_it_was_told() -> None:
+    backbone = FakeBackbone(answer)
+    with make_agent(backbone=backbone, history_tokens=240) as agent:
+        agent.ask("my name is Mara", thread="t")
+        lengths = []
+        for number in range(60):
+            agent.ask(f"count {number}", thread="t")
+            lengths.append(len(agent.state("t")["summary"]))
+    assert before(backbone.requests[-1]).startswith("You told me: my name is Mara\ncount ")
+    assert max(lengths) < 240, "a quarter of the history's tokens"
