@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import logging
 import threading
@@ -18,7 +19,7 @@ from apps.server.middleware import JsonLines
 from conlora_agent.core.protocols import GenerateRequest
 from conlora_agent.settings import Settings
 from conlora_agent.testing import FakeBackbone
-from tests.command import conlora, scripted_agent
+from tests.command import conlora, scripted_agent, see
 
 KEYS = ("first-key", "second-key")
 
@@ -77,6 +78,27 @@ def _two_keys(served: Served, second: httpx.Client) -> None:
     unknown = second.get("/v1/threads/same")
     assert unknown.status_code == 404
     assert "mine" not in unknown.text
+
+
+def test_a_trace_that_names_anothers_picture_does_not_show_it() -> None:
+    def asked(colour: str) -> dict[str, Any]:
+        url = f"data:image/png;base64,{base64.b64encode(png(colour=colour)).decode()}"
+        words = {"type": "text", "text": "describe it"}
+        return {"role": "user", "content": [words, {"type": "image_url", "image_url": {"url": url}}]}
+
+    def steps(client: httpx.Client, *messages: dict[str, Any] | str, **more: Any) -> list[dict[str, Any]]:
+        answer = client.post("/v1/chat/completions", json=chat(*messages, **more)).json()
+        return list(answer["conlora"]["steps"])
+
+    backbone = FakeBackbone(see)
+    with serving(agent_with(backbone, api_keys=KEYS), key=KEYS[0]) as served:
+        secret = steps(served.http, asked("red"), thread="mine")
+        trace = {"role": "assistant", "content": "There.", "conlora": {"steps": secret}}
+        with httpx.Client(base_url=served.url, headers=bearer(KEYS[1])) as other:
+            (read,) = steps(other, asked("blue"), trace, "what is written on it?")
+        assert (secret[0]["status"], read["status"]) == ("ok", "failed")
+        assert "came with the request" in read["error"]
+        assert len(backbone.requests) == 1
 
 
 def test_an_error_names_no_thread_of_another_key(served: Served) -> None:

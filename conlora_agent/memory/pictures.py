@@ -41,7 +41,10 @@ class Pictures(Protocol):
 
 
 class TransientPictures:
-    """Pictures of one request, lent to `store` in memory while the `with` block lasts, and written nowhere."""
+    """Pictures of one request, lent to `store` in memory while the `with` block lasts, and written nowhere.
+
+    Only they can be opened: the traces that come with a request are the caller's words, and may name any picture.
+    """
 
     def __init__(self, store: PictureStore) -> None:
         self._store = store
@@ -55,6 +58,8 @@ class TransientPictures:
 
     def open(self, key: str) -> Image:
         """The picture, EXIF-upright, RGB. Raises UnknownName."""
+        if key not in self._keys:
+            raise UnknownName(f"no picture named {key[:80]!r} came with the request", "send the picture, too")
         return self._store.open(key)
 
     def __enter__(self) -> Self:
