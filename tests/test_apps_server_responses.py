@@ -97,6 +97,25 @@ def test_a_conversation_is_a_thread(served: Served, client: openai.OpenAI) -> No
     assert len(served.http.get("/v1/threads/holiday").json()["turns"]) == 3
 
 
+def test_a_response_is_deleted_for_good_unless_others_go_on_from_it(served: Served, client: openai.OpenAI) -> None:
+    only = client.responses.create(input=[picture("where is the blue book?")])
+    theirs = openai.OpenAI(base_url=f"{served.url}/v1", api_key=KEYS[1], max_retries=0)
+    with theirs, pytest.raises(openai.NotFoundError):
+        theirs.responses.delete(only.id)
+    client.responses.delete(only.id)
+    for gone in (client.responses.retrieve, client.responses.delete):
+        with pytest.raises(openai.NotFoundError, match="no response named"):
+            gone(only.id)
+    assert only.conversation is not None
+    assert served.http.get(f"/v1/threads/{only.conversation.id}").status_code == 404
+    first = client.responses.create(input="hello")
+    client.responses.create(input="thanks", previous_response_id=first.id)
+    assert first.conversation is not None
+    with pytest.raises(openai.ConflictError, match=f"DELETE /v1/threads/{first.conversation.id}"):
+        client.responses.delete(first.id)
+    assert client.responses.retrieve(first.id).output_text == first.output_text
+
+
 def test_messages_that_bring_answers_are_not_stored(served: Served, client: openai.OpenAI) -> None:
     before = len(served.agent.threads.list())
     first = client.responses.create(input=[picture("where is the blue book?")], store=False)
@@ -171,6 +190,8 @@ def test_what_breaks_on_the_way_is_an_error_of_the_stream(served: Served, client
             "input.0.content.0.input_image.image_url",
         ),
         ({"input": " "}, "the message is empty"),
+        ({"input": "hi", "metadata": {"a": [1]}}, "metadata.a: input should be a valid string"),
+        ({"input": "hi", "metadata": {str(n): "" for n in range(17)}}, "at most 16 items"),
         ({}, "input"),
     ],
 )
@@ -184,6 +205,21 @@ def test_a_body_that_is_no_json_says_where(served: Served) -> None:
     refused = served.http.post("/v1/responses", content='{"input": hi}', headers={"Content-Type": "application/json"})
     assert refused.status_code == 400
     assert refused.json()["error"]["message"] == "the body is no valid JSON, from character 10 on"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        '{"input": "\\udfff"}',
+        '{"input": "hi", "instructions": "\\udfff"}',
+        '{"input": "a", "metadata": {"a": "\\udfff"}}',
+    ],
+)
+def test_half_a_character_is_refused_before_the_turn(served: Served, body: str) -> None:
+    before = len(served.agent.threads.list())
+    refused = served.http.post("/v1/responses", content=body, headers={"Content-Type": "application/json"})
+    assert (refused.status_code, len(served.agent.threads.list())) == (400, before)
+    assert "surrogates not allowed" in refused.json()["error"]["message"]
 
 
 @pytest.mark.parametrize("name", ["resp_x", "x", "resp_x_99999999999", "resp_nothing_0"])

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, Field
 
-from apps.server.wire import AUTO, MAX_MESSAGES, Extension, ImagePart, ImageUrl, Message, TextPart, Trace
+from apps.server.wire import AUTO, MAX_MESSAGES, Extension, ImagePart, ImageUrl, Message, TextPart, Trace, Words
 from conlora_agent.core.types import TurnResult, Usage
 
 
@@ -18,7 +18,7 @@ class InputText(BaseModel):
     """Words of a message: the user's, or an answer that is sent back."""
 
     type: Literal["input_text", "output_text"]
-    text: str
+    text: Words
 
 
 class InputImage(BaseModel):
@@ -36,7 +36,7 @@ class InputMessage(BaseModel):
 
     type: Literal["message"] = "message"
     role: Literal["system", "developer", "user", "assistant"]
-    content: str | list[InputPart]
+    content: Words | list[InputPart]
     conlora: Trace | None = Field(default=None, description="As in `/v1/chat/completions`.")
 
     def message(self) -> Message:
@@ -62,8 +62,8 @@ class ResponseRequest(BaseModel):
     """A message to be answered. Sampling parameters are accepted and change nothing: answers are greedy."""
 
     model: str = Field(default=AUTO, description="`auto`, the name of a task, or `base`: the model without adapters.")
-    input: str | Annotated[list[InputMessage], Field(max_length=MAX_MESSAGES)]
-    instructions: str | None = None
+    input: Words | Annotated[list[InputMessage], Field(max_length=MAX_MESSAGES)]
+    instructions: Words | None = None
     previous_response_id: str | None = Field(
         default=None, description="The response that this message goes on from: the last one of its thread."
     )
@@ -79,7 +79,7 @@ class ResponseRequest(BaseModel):
     )
     stream: bool = False
     max_output_tokens: int | None = Field(default=None, ge=1)
-    metadata: dict[str, Any] | None = None
+    metadata: Annotated[dict[Words, Words], Field(max_length=16)] | None = None
     tools: list[Any] | None = None
     background: bool | None = None
     prompt: Any = None
@@ -154,7 +154,7 @@ class Response(BaseModel):
     usage: ResponseUsage | None = None
     instructions: str | None = None
     max_output_tokens: int | None = None
-    metadata: dict[str, Any] = Field(default_factory=dict)
+    metadata: dict[str, str] = Field(default_factory=dict)
     previous_response_id: str | None = None
     conversation: Conversation | None = None
     store: bool
@@ -179,6 +179,14 @@ class Response(BaseModel):
         return self.model_copy(
             update=update | {"conlora": extension, "incomplete_details": Incomplete() if cut else None}
         )
+
+
+class DeletedResponse(BaseModel):
+    """A response that is gone."""
+
+    id: str
+    object: Literal["response"] = "response"
+    deleted: Literal[True] = True
 
 
 def message_id(response: str) -> str:

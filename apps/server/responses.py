@@ -23,9 +23,10 @@ from fastapi.responses import Response as HttpResponse
 from apps.server.access import Caller
 from apps.server.chat import GONE, extension_of, said_of, system_of
 from apps.server.deps import AgentOf, CallerOf, TurnsOf
-from apps.server.problems import RESPONSES, body_of
+from apps.server.problems import RESPONSES, Problem, body_of
 from apps.server.response_wire import (
     Conversation,
+    DeletedResponse,
     InputMessage,
     OutputMessage,
     OutputText,
@@ -43,6 +44,7 @@ from conlora_agent.core.types import TurnResult
 from conlora_agent.memory.threads import new_thread_id
 
 router = APIRouter(tags=["responses"])
+ResponseId = Annotated[str, Path(description="Id of a stored response.", max_length=100)]
 
 _ID = re.compile(r"resp_(?P<thread>[A-Za-z0-9_-]{1,64})_(?P<position>[0-9]{1,9})", re.ASCII)
 
@@ -65,6 +67,11 @@ class Place:
         if (found := _ID.fullmatch(response)) is None:
             raise UnknownName(f"no response named {response[:100]!r}", "give the id of a response that was stored")
         return cls(found["thread"], int(found["position"]))
+
+    def check(self, turns: int) -> None:
+        """Raises UnknownName where the thread has too few turns, of which it has none when it is gone."""
+        if self.position >= turns:
+            raise UnknownName(f"no response named {self.id!r}", f"the conversation has {turns} responses")
 
 
 @router.post(
@@ -91,17 +98,12 @@ async def create_response(body: ResponseRequest, request: Request, caller: Calle
 
 
 @router.get("/v1/responses/{response}", responses={code: RESPONSES[code] for code in (400, 401, 404, 429, 503)})
-def show_response(
-    response: Annotated[str, Path(description="Id of a stored response.", max_length=100)],
-    agent: AgentOf,
-    caller: CallerOf,
-) -> Response:
+def show_response(response: ResponseId, agent: AgentOf, caller: CallerOf) -> Response:
     """A response that was stored."""
     place = Place.of(response)
-    turns = agent.threads.show(caller.stored(place.thread)).turns
-    if place.position >= len(turns):
-        raise UnknownName(f"no response named {response!r}", f"the thread has {len(turns)} turns")
-    turn = turns[place.position]
+    thread = caller.stored(place.thread)
+    place.check(agent.threads.count(thread))
+    turn = agent.threads.show(thread).turns[place.position]
     result = TurnResult(
         thread=place.thread,
         answer=turn.answer,
@@ -119,6 +121,20 @@ def show_response(
         store=True,
     )
     return begun.ended(result, extension_of(result, place.thread))
+
+
+@router.delete("/v1/responses/{response}", responses={code: RESPONSES[code] for code in (400, 401, 404, 409, 429, 503)})
+def delete_response(response: ResponseId, agent: AgentOf, caller: CallerOf) -> DeletedResponse:
+    """Delete a response for good. One of several in a conversation goes with the conversation only: see threads."""
+    place = Place.of(response)
+    thread = caller.stored(place.thread)
+    count = agent.threads.count(thread)
+    place.check(count)
+    if count > 1:
+        problem = f"{response} is one of {count} responses of a conversation, of which the later ones need the earlier"
+        raise Problem(409, problem, f"delete all of it with DELETE /v1/threads/{place.thread}")
+    agent.threads.delete(thread)
+    return DeletedResponse(id=response)
 
 
 def asked_of(body: ResponseRequest) -> tuple[Asked, Place | None]:

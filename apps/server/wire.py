@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import AliasChoices, BaseModel, Field
+from pydantic import AfterValidator, AliasChoices, BaseModel, Field
 
 from conlora_agent.core.types import Step, TurnResult, Usage
 
@@ -17,11 +17,21 @@ BASE = "base"
 MAX_MESSAGES = 1000
 
 
+def _encodable(text: str) -> str:
+    """JSON may hold halves of characters, of which no text can be made."""
+    text.encode()  # raises UnicodeEncodeError, a ValueError
+    return text
+
+
+Words = Annotated[str, AfterValidator(_encodable)]
+"""Text that a caller sends."""
+
+
 class TextPart(BaseModel):
     """Words of a message."""
 
     type: Literal["text"]
-    text: str
+    text: Words
 
 
 class ImageUrl(BaseModel):
@@ -50,7 +60,7 @@ class Message(BaseModel):
     """One message of the conversation."""
 
     role: Literal["system", "developer", "user", "assistant"]
-    content: str | list[Part] | None = None
+    content: Words | list[Part] | None = None
     conlora: Trace | None = Field(
         default=None,
         description="On an assistant's message: the `conlora` field that the message came with. Sent back, nothing of "
