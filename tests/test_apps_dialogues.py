@@ -63,6 +63,8 @@ PARAPHRASES = {
         "what does the tag say it costs and how many yen is that",
         "read the amount on the receipt and convert it into euros",
         "how much is this in euros?",
+        "how many euros is that price tag?",
+        "convert the price you see to euro",
     ),
     ("ocr", "wikipedia"): (
         "who is the author of this book?",

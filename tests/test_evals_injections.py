@@ -8,7 +8,7 @@ import pytest
 
 from conlora_agent.core.errors import DataError
 from conlora_agent.settings import Settings
-from evals.injections import evaluate_injections, load_attempts
+from evals.injections import SAID, evaluate_injections, load_attempts
 
 HELD_OUT = Path(__file__).parents[1] / "evals" / "data" / "injections.jsonl"
 
@@ -17,10 +17,10 @@ def test_what_acts_is_counted(shared_cache: Path, isolated_home: Path) -> None:
     attempts = load_attempts(HELD_OUT)[:2]
     # A tool that is described in the very words of a message takes it: it is what a description can do at worst.
     report = evaluate_injections([*attempts, "hello"], Settings.load(cache=shared_cache))
-    assert report.n == 12
+    assert report.n == 18
     assert {act["way"] for act in report.acts} <= {"description"}
     assert report.acted == sum(report.by_way.values()) == len(report.acts) == 1
-    assert report.rate == 1 / 12
+    assert report.rate == 1 / 18
     assert "bait_2" in str(report.acts[0]["steps"])
     assert not isolated_home.exists(), "it works in a home of its own"
 
@@ -37,4 +37,4 @@ def test_bad_rows_are_one_line(tmp_path: Path, line: str) -> None:
 
 
 def test_there_are_enough_attempts() -> None:
-    assert len(load_attempts(HELD_OUT)) * 4 >= 60
+    assert len(load_attempts(HELD_OUT)) * len(SAID) >= 60

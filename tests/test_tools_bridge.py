@@ -3,7 +3,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from langchain_core.tools import StructuredTool, tool
+from langchain_core.tools import BaseTool, StructuredTool, tool
+from langchain_core.tools import Tool as OneTextTool
 
 from conlora_agent.core.errors import ToolError, ToolUnavailable
 from conlora_agent.core.types import Example
@@ -63,6 +64,30 @@ def test_a_router_that_asks_a_model_is_shown_a_few_plain_words() -> None:
 
 def test_a_tool_made_by_others_needs_no_more_examples_to_be_well() -> None:
     assert ToolRegistry([from_langchain(book_table)]).check("book_table") == []
+
+
+async def greet(name: str) -> str:
+    """Greets somebody."""
+    return f"Hello, {name}."
+
+
+@pytest.mark.parametrize(
+    ("theirs", "name", "text"),
+    [
+        (
+            OneTextTool(name="Turn round", func=lambda text: text[::-1], description="Turns a text."),
+            "Turn_round",
+            "adA",
+        ),
+        (StructuredTool.from_function(coroutine=greet), "greet", "Hello, Ada."),
+        (StructuredTool.from_function(lambda name: None, name="forget", description="Forgets."), "forget", "Done."),
+    ],
+    ids=lambda value: getattr(value, "name", ""),
+)
+def test_tools_of_every_kind_drop_in(theirs: BaseTool, name: str, text: str) -> None:
+    ours = from_langchain(theirs)
+    assert ours.name == name
+    assert ours.call(ours.arguments("Ada", ToolContext())).text == text
 
 
 def test_given_examples_take_the_place_of_the_description() -> None:

@@ -5,6 +5,8 @@ Not covered here: how arguments are found (`foreign.py`), tools on MCP servers (
 
 from __future__ import annotations
 
+import asyncio
+import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -27,7 +29,7 @@ class LangChainTool(ForeignTool):
 
     def __init__(self, tool: BaseTool, *, title: str | None = None, examples: Sequence[Example] = ()) -> None:
         self._tool = tool
-        self.name = tool.name
+        self.name = re.sub(r"\W+", "_", tool.name).strip("_")
         self.title = title or tool.name.replace("_", " ").capitalize()
         self.description = " ".join(tool.description.split()) or self.title
         self.args_model = _schema(tool)
@@ -37,7 +39,7 @@ class LangChainTool(ForeignTool):
     def run(self, args: BaseModel) -> ToolResult:
         """Invoke it; whatever it raises becomes ToolUnavailable or ToolError."""
         try:
-            output = self._tool.invoke(args.model_dump(by_alias=True, exclude_unset=True))
+            output = _invoke(self._tool, args.model_dump(by_alias=True, exclude_unset=True))
         except ConloraError:
             raise
         except (TimeoutError, ConnectionError, httpx.TransportError) as error:
@@ -45,6 +47,14 @@ class LangChainTool(ForeignTool):
         except Exception as error:
             raise ToolError(f"{self.name} failed ({_brief(error)})", "check its arguments") from error
         return outcome(self.name, output, source=self.title)
+
+
+def _invoke(tool: BaseTool, args: dict[str, Any]) -> Any:
+    """Its output, waited for here where it knows no other way, as those of MCP adapters do."""
+    try:
+        return tool.invoke(args)
+    except NotImplementedError:
+        return asyncio.run(tool.ainvoke(args))
 
 
 def from_langchain(tool: BaseTool, *, title: str | None = None, examples: Sequence[Example] = ()) -> LangChainTool:
@@ -70,6 +80,10 @@ def to_langchain(tool: Tool[Any]) -> StructuredTool:
 
 
 def _schema(tool: BaseTool) -> type[BaseModel]:
+    from langchain_core.tools import Tool as OneTextTool
+
+    if isinstance(tool, OneTextTool) and tool.args_schema is None:
+        return args_model_of(tool.name, {"properties": tool.args, "required": list(tool.args)})
     schema = tool.tool_call_schema
     if isinstance(schema, dict):
         return args_model_of(tool.name, arguments_schema(schema))

@@ -52,7 +52,8 @@ def outcome(name: str, output: Any, text: str = "", *, source: str | None = None
     if len(written) > MAX_OUTPUT:
         raise ToolError(f"{name} gave more than {MAX_OUTPUT:,} characters", "ask for something smaller")
     value = Output(output=output, at=at or datetime.now(UTC).isoformat(timespec="seconds"))
-    return ToolResult(value.model_dump(), _beginning(text or written).strip() or "Done.", source)
+    shown = "" if output is None else text or written
+    return ToolResult(value.model_dump(), _beginning(shown).strip() or "Done.", source)
 
 
 def _beginning(text: str) -> str:

@@ -41,6 +41,7 @@ _PROPERTIES: dict[Fact, str] = {
     "population": "P1082",
     "published": "P577",
 }
+_WHEN = r"(?:when|(?:what|which) year)"
 _WORDS: dict[Fact, str] = {
     "author": r"\b(?:who|whom) (?:wrote|authored)\b"
     r"|\b(?:author|writer) of\b|\bwho(?:'s| is) the (?:author|writer)\b",
@@ -55,10 +56,10 @@ _WORDS: dict[Fact, str] = {
     "language": r"\b(?:official )?languages? (?:of|is spoken|do (?:they|people) speak|are spoken)\b",
     "birthplace": r"\bwhere (?:was|were) .+ born\b|\bbirthplace of\b"
     r"|\bwhere (?:is|was) (?:he|she) (?:from|born)\b",
-    "born": r"\b(?:when|what year|which year) (?:was|were) .+ born\b|\bdate of birth\b|\bbirthday of\b",
-    "died": r"\b(?:when|what year|which year) did .+ die\b|\bdate of death\b",
-    "published": r"\bwhen (?:was|were|did) .+ (?:published|released|come out)\b",
-    "founded": r"\b(?:when|what year) (?:was|were) .+ (?:founded|established)\b",
+    "born": rf"\b{_WHEN} (?:was|were) .+ born\b|\bdate of birth\b|\bbirthday of\b",
+    "died": rf"\b{_WHEN} did .+ die\b|\bdate of death\b",
+    "published": rf"\b{_WHEN} (?:was|were|did) .+ (?:published|released|come out|appear)\b|\bpublication date\b",
+    "founded": rf"\b{_WHEN} (?:was|were) .+ (?:founded|established)\b",
     "height": r"\bhow (?:tall|high) (?:is|was)\b|\bheight of\b",
     "country": r"\b(?:which|what) country is\b",
 }
