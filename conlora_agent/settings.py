@@ -105,7 +105,7 @@ class Settings(BaseModel):
     """Memory for stacks; those used least recently leave it and are read from disk when next used."""
     pictures_mib: int = Field(default=256, ge=0)
     """Memory for what was seen of pictures."""
-    prefixes_mib: int = Field(default=512, ge=0)
+    prefixes_mib: int = Field(default=256, ge=0)
     """Memory for conversations read so far."""
     threads: int | None = Field(default=None, ge=1)
     """CPU threads of the backbone; None leaves the choice to torch."""

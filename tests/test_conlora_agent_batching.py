@@ -10,7 +10,7 @@ import pytest
 import torch
 from PIL import Image
 
-from conlora_agent.backbone.keyvalues import KeyValues, Prefixes
+from conlora_agent.backbone.keyvalues import SCRATCH, KeyValues, Prefixes
 from conlora_agent.backbone.local import LocalBackbone
 from conlora_agent.core.errors import UnknownName
 from conlora_agent.core.protocols import GenerateRequest
@@ -140,6 +140,23 @@ def test_a_prefix_is_read_once_and_extended_in_place() -> None:
     assert stored(branch) == [1, 2, 7]
     assert stored(prefixes.get((1, 2, 3, 4, 5))) == [1, 2, 3, 4, 5]
     assert read == [[1, 2, 3], [4, 5], [7]]
+
+
+def test_what_a_page_took_behind_a_prefix_is_given_back() -> None:
+    def reader(ids: list[int], cache: KeyValues) -> None:
+        values = torch.tensor(ids, dtype=torch.float32).view(1, 1, -1, 1)
+        cache.update(values, values, 0)
+
+    prefixes = Prefixes(reader)  # type: ignore[arg-type]
+    for scratch, kept in ((SCRATCH // 2, True), (3 * SCRATCH, False)):
+        cache = prefixes.get((1, 2, 3))
+        page = torch.zeros(1, 1, scratch, 1)
+        cache.update(page, page, 0)
+        prefixes.settle()
+        again = prefixes.get((1, 2, 3))
+        assert (again is cache) == kept
+        assert stored(again) == [1, 2, 3]
+        assert again.room < 2 * SCRATCH
 
 
 def test_prefixes_beyond_the_budget_are_forgotten() -> None:

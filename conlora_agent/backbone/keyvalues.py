@@ -17,9 +17,11 @@ from transformers.cache_utils import DynamicLayer
 
 from conlora_agent.backbone.recent import MIB, Recent
 
-PREFIXES_MIB = 512
+PREFIXES_MIB = 256
 ROOM = 256
 """Buffers grow by at least so many positions."""
+SCRATCH = 1024
+"""Positions behind a prefix that its buffers keep; a dense page takes more, and gives them back."""
 
 
 class RoomyLayer(DynamicLayer):
@@ -77,6 +79,11 @@ class KeyValues(Cache):
         """Positions that count."""
         return self.layers[0].length if self.layers else 0
 
+    @property
+    def room(self) -> int:
+        """Positions that the buffers have."""
+        return int(self.layers[0].keys.shape[-2]) if self.layers else 0
+
     def cut(self, length: int) -> None:
         """Let only the first `length` positions count."""
         for layer in self.layers:
@@ -113,14 +120,24 @@ class Prefixes:
         """`read(ids, cache)` runs the language model over `ids` behind what is in `cache`."""
         self._read = read
         self._known: Recent[tuple[int, ...], KeyValues] = Recent(budget_mib * MIB)
+        self._given: tuple[int, ...] = ()
 
     def get(self, ids: tuple[int, ...]) -> KeyValues:
-        """Key-values of exactly `ids`; what comes after them in the buffers is free to write on until the next call."""
+        """Key-values of exactly `ids`; what comes after them in the buffers is free to write on until `settle`."""
         cache = self._begun(ids)
         if cache.length < len(ids):
             self._read(ids[cache.length :], cache)
         self._known.put(ids, cache, cache.nbytes)
+        self._given = ids
         return cache
+
+    def settle(self) -> None:
+        """What was written behind the prefix given last is no longer needed; its buffers may have grown for it."""
+        ids = self._given
+        cache = self._known.get(ids)
+        if cache is not None:
+            kept = cache.fork(len(ids)) if cache.room > len(ids) + SCRATCH else cache
+            self._known.put(ids, kept, kept.nbytes)
 
     def _begun(self, ids: tuple[int, ...]) -> KeyValues:
         """The longest known beginning of `ids`: taken over where it is all of a prefix, else copied out of one."""

@@ -34,7 +34,8 @@ def read_picture_file(path: Path) -> bytes:
     except FileNotFoundError as error:
         raise PictureError(f"there is no file {path}", "check the path") from error
     except (OSError, ValueError) as error:
-        raise PictureError(f"cannot read {path} ({error})", "give the path of a readable picture file") from error
+        why = getattr(error, "strerror", None) or error
+        raise PictureError(f"cannot read {path} ({why})", "give the path of a readable picture file") from error
 
 
 def decode_picture(data: bytes, *, max_pixels: int) -> Image:
