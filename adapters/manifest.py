@@ -12,7 +12,16 @@ import tomllib
 from pathlib import Path, PurePosixPath
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
 from conlora_agent.core.errors import ManifestError
 from conlora_agent.core.types import CHAT, CLARIFY
@@ -152,6 +161,8 @@ class Manifest(_Table):
     """False for a stack that only the agent itself uses: the router never chooses it."""
     output: Output = "text"
     """How the model's text is read, see parsers.py."""
+    reads: bool = False
+    """Whether the answer is the text on the picture: its lines come with boxes, where the backbone tells them."""
     max_new_tokens: int = Field(default=96, ge=1, le=2048)
     prompts: Prompts
     probe: Probe | None = None
@@ -159,6 +170,13 @@ class Manifest(_Table):
     training: Training = Training()
     backbones: dict[Name, Source] = Field(default_factory=dict)
     """Per backbone its stack. A backbone that is not listed runs the prompt alone."""
+
+    @field_validator("reads")
+    @classmethod
+    def _text_of_a_picture(cls, value: bool, info: ValidationInfo) -> bool:
+        if value and (info.data.get("output") != "text" or not info.data.get("needs_image")):
+            raise ValueError("is for tasks that need an image and whose output is text")
+        return value
 
 
 def read_manifest(folder: Path) -> Manifest:

@@ -49,7 +49,8 @@ def draw_boxes(picture: Image, regions: Sequence[Region]) -> Image:
         width = max(2, round(0.35 * unit))
         draw.rectangle(_grown(corners, width), outline=WHITE, width=width)
         draw.rectangle(corners, outline=colour, width=width)
-        _label(draw, canvas.size, corners, caption(region), font, colour)
+        if not region.line:  # what it says is there to be seen
+            _label(draw, canvas.size, corners, caption(region), font, colour)
     return canvas
 
 

@@ -13,6 +13,8 @@ from typing import Any
 from conlora_agent.core.types import PlannedStep, Region, Step, TurnResult
 
 SEPARATOR = " · "
+MOST_REGIONS = 12
+"""Boxes of a step that are put into words; a page has as many as it has lines."""
 STATUS_WORDS = {
     "abstained": "not sure enough to answer",
     "unavailable": "not reachable now",
@@ -57,6 +59,13 @@ def region_line(region: Region) -> str:
     return f"{printable(region.label)}{score}: across {x0} to {x1}, down {y0} to {y1}"
 
 
+def region_lines(regions: Sequence[Region]) -> Iterator[str]:
+    """Boxes in words; of many only the first."""
+    yield from map(region_line, regions[:MOST_REGIONS])
+    if len(regions) > MOST_REGIONS:
+        yield f"and {len(regions) - MOST_REGIONS} more"
+
+
 def call_line(step: Step) -> str:
     """A tool call the way one writes it: `calculator(expression="17% of 2480")`."""
     arguments = ", ".join(f"{name}={compact(value)}" for name, value in (step.tool_args or {}).items())
@@ -73,8 +82,8 @@ def step_lines(step: Step) -> Iterator[str]:
     yield label(step)
     if step.kind == "tool" and step.tool_args is not None:
         yield f"  {printable(call_line(step))}"
-    for region in step.boxes:
-        yield f"  {region_line(region)}"
+    for line in region_lines(step.boxes):
+        yield f"  {line}"
     if step.source:
         yield f"  source: {printable(step.source)}"
     if step.error:

@@ -99,7 +99,7 @@ def _looked_at(step: Step) -> list[Referent]:
     if step.image is None:
         return []
     image = step.image
-    regions = sorted(step.boxes, key=lambda region: region.score or 0.0)[-MAX_REGIONS:]
+    regions = sorted(step.places, key=lambda region: region.score or 0.0)[-MAX_REGIONS:]
     found = [RegionReferent(image=image, box=region.box, label=region.label) for region in regions]
     return [*found] if found else [PictureReferent(image=image)]
 
@@ -108,7 +108,7 @@ def _read(step: Step, output: str) -> list[Referent]:
     if output == "boxes" or step.status != "ok" or not step.text:
         return []
     return [
-        TextReferent(text=step.text[:MAX_REMEMBERED], image=step.image, box=step.boxes[0].box if step.boxes else None)
+        TextReferent(text=step.text[:MAX_REMEMBERED], image=step.image, box=step.places[0].box if step.places else None)
     ]
 
 
@@ -138,7 +138,7 @@ def resolve_region(request: str, focus: Focus, used: Sequence[Step] = ()) -> Reg
         return None
     tokens = words(request)
     for step in reversed(used):
-        if step.boxes and step.image == image:
+        if step.places and step.image == image:
             return _pick(_regions(step), tokens)
     regions = _newest_regions(focus, image)
     if _names_picture(tokens):
@@ -180,7 +180,7 @@ def _named(tokens: Sequence[str], focus: Focus, image: str) -> RegionReferent | 
 
 def _regions(step: Step) -> list[RegionReferent]:
     assert step.image is not None
-    ranked = sorted(step.boxes, key=lambda region: region.score or 0.0)
+    ranked = sorted(step.places, key=lambda region: region.score or 0.0)
     return [RegionReferent(image=step.image, box=region.box, label=region.label) for region in ranked]
 
 

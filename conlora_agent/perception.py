@@ -57,6 +57,7 @@ def perceive(run: StepRun) -> Outcome:
         GenerateRequest(
             instruction=task.prompt(about, region=view.region is not None),
             locate=about if output == "boxes" else None,
+            reads=task.manifest.reads,
             history=run.history,
             picture=view.picture,
             picture_key=view.key,
@@ -123,10 +124,11 @@ def _read(run: StepRun, task: Task, generation: Generation, view: View, phrase: 
         return run.step(status="failed", image=view.image, error=error)
     if task.manifest.output == "boxes":
         return _boxes(run, parsed, generation, view, phrase)
+    lines = tuple(generation.lines) if task.manifest.reads else ()
     return run.step(
         status=parsed.status,
         text=parsed.text or "I can't make out anything there.",
-        boxes=(Region(label=view.region.label, box=view.region.box),) if view.region else (),
+        boxes=(Region(label=view.region.label, box=view.region.box),) if view.region else lines,
         image=view.image,
         answer_confidence=generation.confidence,
     )

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from conlora_agent.core.errors import UnknownName
 from conlora_agent.core.protocols import GenerateRequest, Generation, Piece
-from conlora_agent.core.types import Usage
+from conlora_agent.core.types import Region, Usage
 
 Answer = str | Callable[[GenerateRequest], str]
 Script = Mapping[tuple[str | None, str], Answer] | Callable[[GenerateRequest], str]
@@ -25,7 +25,8 @@ class FakeBackbone:
     """Answers from `script`: a function of the request, or answers by (stack, words inside the instruction).
 
     The stack of a key is the active one, None for adapters off; "*" stands for any. The first key that fits wins;
-    where none fits, `default` is the answer. `probability` is that of every token.
+    where none fits, `default` is the answer. `probability` is that of every token. `lines`: lines of text that every
+    picture is seen to hold; with none, it does not tell.
     """
 
     def __init__(
@@ -38,11 +39,13 @@ class FakeBackbone:
         revision: str = "1",
         box_range: int = 100,
         condenses: bool = False,
+        lines: Sequence[Region] = (),
     ) -> None:
         self.name = name
         self.revision = revision
         self.box_range = box_range
         self.condenses = condenses
+        self.lines = lines
         self.requests: list[GenerateRequest] = []
         self.probability = probability
         self._script = script or {}
@@ -78,7 +81,9 @@ class FakeBackbone:
                 request.on_token(piece.text)
         prompt = sum(len(message.content.split()) for message in request.history) + len(request.instruction.split())
         usage = Usage(prompt_tokens=prompt, completion_tokens=len(pieces))
-        return Generation("".join(piece.text for piece in pieces), tuple(pieces), usage)
+        return Generation(
+            "".join(piece.text for piece in pieces), tuple(pieces), usage, self.lines if request.picture else ()
+        )
 
     def _answer(self, request: GenerateRequest) -> str:
         if callable(self._script):

@@ -49,6 +49,12 @@ def test_labels_in_any_script_and_of_any_length_are_drawn() -> None:
     assert drawn.size == (600, 400)
 
 
+def test_a_line_of_text_is_not_written_over() -> None:
+    line = Region(label="moby dick", box=(0.2, 0.4, 0.8, 0.6), score=0.9, line=True)
+    drawn = draw_boxes(Image.new("RGB", (600, 400), "white"), [line])
+    assert colours(drawn) == {(255, 255, 255), PALETTE[0]}
+
+
 def test_more_regions_than_colours() -> None:
     boxes = [region(box=(i / 20, 0.2, (i + 1) / 20, 0.8)) for i in range(len(PALETTE) + 3)]
     assert draw_boxes(Image.new("RGB", (600, 400), "white"), boxes).size == (600, 400)

@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from apps.render import (
+    MOST_REGIONS,
     call_line,
     duration,
     label,
@@ -57,6 +58,13 @@ def test_a_tool_call_is_written_like_a_call() -> None:
 def test_a_box_is_told_in_per_cent_of_the_picture() -> None:
     region = Region(label="blue book", box=(0.03, 0.08, 0.26, 0.53), score=0.94)
     assert region_line(region) == "blue book (94%): across 3% to 26%, down 8% to 53%"
+
+
+def test_of_many_boxes_the_first_are_told() -> None:
+    line = Region(label="Chapter", box=(0.1, 0.1, 0.9, 0.2), score=0.9, line=True)
+    told = list(step_lines(grounding(boxes=[line] * 20)))[1:]
+    assert len(told) == MOST_REGIONS + 1
+    assert told[-1] == f"  and {20 - MOST_REGIONS} more"
 
 
 def test_markdown_has_the_answer_and_a_line_for_each_step() -> None:

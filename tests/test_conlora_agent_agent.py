@@ -12,6 +12,7 @@ from conlora_agent.agent import Agent
 from conlora_agent.core.errors import BadInput, PictureError, TextError, UnknownName
 from conlora_agent.core.events import Event, Finished, Planned, StepFinished, StepStarted, Token
 from conlora_agent.core.protocols import GenerateRequest
+from conlora_agent.core.types import Region
 from conlora_agent.testing import FakeBackbone
 from router.fixed import FixedRouter
 from tools.registry import ToolRegistry
@@ -69,6 +70,22 @@ def test_a_restart_in_the_middle_changes_nothing(tmp_path: Path) -> None:
     thread = make_agent(DIALOGUE, shelf()).ask("where is the blue book?", image=png()).thread
     read = make_agent(DIALOGUE, shelf()).ask("what is written on it?", thread=thread).steps[0]
     assert read.boxes[0].label == "the blue book"
+
+
+def test_a_picture_is_read_line_by_line_and_no_line_becomes_what_is_talked_about() -> None:
+    lines = [Region(label="MOBY", box=(0.1, 0.1, 0.4, 0.2), score=0.9, line=True)]
+    plan = [step("ocr", "read the picture"), step("caption", "describe it", 0)]
+    backbone = FakeBackbone({("*", "Read"): "MOBY", ("*", "Describe"): "A book."}, lines=lines)
+    agent = make_agent({"read": plan, "written": "ocr"}, backbone)
+    result = agent.ask("read the picture and describe it", image=png())
+    read, described = result.steps
+    assert (read.boxes, read.places, described.boxes) == (tuple(lines), (), ())
+    assert [request.reads for request in backbone.requests] == [True, False]
+    assert read.model_dump(mode="json")["boxes"] == [{**lines[0].model_dump(mode="json"), "line": True}]
+    again = agent.ask("what is written on it?", thread=result.thread).steps[0]
+    assert again.boxes == tuple(lines), "the whole picture is read again"
+    marked = agent.ask("what is written on it?", thread=result.thread, region=(0.1, 0.1, 0.5, 0.5)).steps[0]
+    assert [box.line for box in marked.boxes] == [False]
 
 
 def test_what_is_not_there_is_said_and_not_carried_on() -> None:

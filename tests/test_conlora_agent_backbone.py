@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -185,6 +186,19 @@ def test_refuses_what_it_cannot_do(tmp_path: Path, picture: Image.Image) -> None
     with pytest.raises(WeightsError, match="ocr"):
         backbone.attach("ocr", tmp_path)
     assert backbone.stacks() == ()
+
+
+def test_all_that_a_picture_holds_counts_in_the_context(picture: Image.Image) -> None:
+    backbone = tiny_backbone()
+    pixels, seen = backbone.sight.look(picture, None, None)
+    assert len(seen.tokens) > 1
+    asked = GenerateRequest("read", picture=picture, max_new_tokens=1)
+    ids = backbone.profile.invocation("read", pixels, seen)
+    room = backbone.profile.limit - len(backbone.profile.prefix(())) - len(ids)
+    most = replace(asked, max_new_tokens=room - len(seen.tokens) + 1)
+    assert backbone.generate(most).usage.prompt_tokens + most.max_new_tokens == backbone.profile.limit
+    with pytest.raises(TextError, match="what the picture holds"):
+        backbone.generate(replace(most, max_new_tokens=most.max_new_tokens + 1))
 
 
 def test_special_tokens_written_by_a_user_stay_text() -> None:

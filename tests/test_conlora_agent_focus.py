@@ -64,6 +64,15 @@ def test_each_kind_of_step_leaves_its_referents() -> None:
     assert focus.value == ValueReferent(route="weather", arguments={"place": "Oslo"}, value={"celsius": -3})
 
 
+def test_the_lines_of_a_page_are_no_referents() -> None:
+    line = Region(label="MOBY DICK", box=RED, score=0.99, line=True)
+    page = reading().model_copy(update={"boxes": (line,)})
+    focus = after_step(add_picture(Focus(), "p1"), page)
+    assert focus.region is None
+    assert focus.text == TextReferent(text="MOBY DICK", image="p1")
+    assert resolve_region("where is it?", focus, [page]) is None
+
+
 def test_failed_and_waiting_steps_leave_nothing() -> None:
     focus = seen(BLUE)
     for status in ("failed", "unavailable", "needs_input"):

@@ -19,6 +19,7 @@ from conlora_agent.backbone.nano.points import Line, Points, _reading_order, lin
 from conlora_agent.backbone.nano.processing import detail_of, pixels_of
 from conlora_agent.backbone.nano.reader import CLASSES, HEIGHT, SPACE, WIDTHS, LineReader, cut, decode
 from conlora_agent.backbone.nano.vision import Closeup, NanoVision
+from conlora_agent.core.protocols import GenerateRequest, Generation
 
 PREFIX = "vision.reader."
 
@@ -175,3 +176,18 @@ def test_small_print_of_a_large_page_is_found_where_it_is(nano: Any) -> None:
     assert set(found) == set(said)
     for text, y in said.items():
         assert math.dist(found[text].centre, (500, y)) < 12
+
+
+@pytest.mark.backbone
+def test_a_reading_tells_where_its_lines_stand_and_makes_none_up(nano: Any) -> None:
+    sign = Image.new("RGB", (700, 200), "white")  # wider than its canvas: boxes must be of the sign itself
+    ImageDraw.Draw(sign).text((500, 120), "HELLO", "black", ImageFont.load_default(60), anchor="mm")
+    answer = nano.generate(GenerateRequest("Read the text.", picture=sign, reads=True, max_new_tokens=4))
+    (line,) = answer.lines
+    x0, y0, x1, y1 = line.box
+    assert (line.label, line.line) == ("HELLO", True)
+    assert (x0 < 500 / 700 < x1, y0 < 120 / 200 < y1) == (True, True)
+    assert ((x1 - x0) * 700, (y1 - y0) * 200) == pytest.approx((180, 55), rel=0.35)
+    assert line.score > 0.9
+    bare = GenerateRequest("Read the text.", picture=Image.new("RGB", (300, 200), "white"), reads=True)
+    assert nano.generate(bare) == Generation("", [])

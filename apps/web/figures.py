@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from apps.boxes import PALETTE, caption
-from apps.render import region_line
+from apps.render import region_lines
 from apps.web.markup import attributes, plain
 from conlora_agent.core.errors import ConloraError
 from conlora_agent.core.types import Box, Region
@@ -61,11 +61,11 @@ class Figures:
             file = self._file(key, SHOWN_SIDE)
         except ConloraError as error:
             return f"<p>{plain(f'(picture {key[:12]}: {error.problem})')}</p>"
-        found = "; ".join(region_line(region) for region in boxes)
+        found = "; ".join(region_lines(boxes))
         image = attributes(
             src=file.url, width=file.width, height=file.height, alt=f"picture with {found}" if found else "picture"
         )
-        marks = "".join(_mark(region, _ink(position)) for position, region in enumerate(boxes))
+        marks = "".join(_mark(region, _ink(0 if region.line else position)) for position, region in enumerate(boxes))
         if marked is not None:
             marks += f'<span class="marked" style="{_place(marked)}"></span>'
         return f'<figure class="seen" data-picture="{key}"><img {image} draggable="false">{marks}</figure>'
@@ -129,8 +129,9 @@ def _mark(region: Region, ink: str) -> str:
     words = caption(region)
     inside = "inside" if region.box[1] < TOP else ""
     right = "right" if region.box[0] > 0.6 else ""
+    line = "line" if region.line else ""
     given = attributes(
-        class_=f"mark {inside} {right}",
+        class_=f"mark {inside} {right} {line}",
         style=f"{_place(region.box)};--ink:{ink}",
         data_do="mark",
         data_box=",".join(f"{edge:.4f}" for edge in region.box),

@@ -123,9 +123,9 @@ class Handlers:
     def _looked_at(self, turn: TurnRecord) -> Box | None:
         """The region that a turn of one step looked into: "it" may mean something else by now."""
         (step, *more) = turn.steps
-        if more or step.kind != "task" or len(step.boxes) != 1:
+        if more or step.kind != "task" or len(step.places) != 1:
             return None
-        return None if self.agent.tasks.get(step.route).manifest.output == "boxes" else step.boxes[0].box
+        return None if self.agent.tasks.get(step.route).manifest.output == "boxes" else step.places[0].box
 
     def _sent(self, message: Message, desk: Desk, thread: str) -> tuple[Any, ...]:
         shown = [*self.renderer.thread(thread), self._said(message)]

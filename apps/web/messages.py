@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from apps.render import SEPARATOR, call_line, label, region_line
+from apps.render import SEPARATOR, call_line, label, region_lines
 from apps.web.figures import Figures
 from apps.web.markup import attributes, button, code, markdown, plain
 from conlora_agent.core.errors import ConloraError
@@ -99,8 +99,8 @@ def _facts(step: PlannedStep) -> Iterator[tuple[str, str]]:
         yield "Arguments", code(step.tool_args)
     if step.tool_result is not None:
         yield "Result", code(step.tool_result)
-    for region in step.boxes:
-        yield "Box", plain(region_line(region))
+    for line in region_lines(step.boxes):
+        yield "Box", plain(line)
     if step.kind in ("task", "chat") and step.text:
         yield "Gave", plain(step.text)
     if step.source:

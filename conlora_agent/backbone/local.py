@@ -20,7 +20,7 @@ from conlora_agent.backbone.batching import Batcher, Job
 from conlora_agent.backbone.boxes import Size, finished, worded
 from conlora_agent.backbone.grammar import Grammars, SchemaProcessor
 from conlora_agent.backbone.keyvalues import PREFIXES_MIB, KeyValues, Prefixes, Rows
-from conlora_agent.backbone.profile import Profile
+from conlora_agent.backbone.profile import Pixels, Profile
 from conlora_agent.backbone.stacks import STACKS_MIB, Stack, Stacks, per_row
 from conlora_agent.backbone.vision import PICTURES_MIB, Sight
 from conlora_agent.core.errors import BackboneError, TextError
@@ -107,11 +107,14 @@ class LocalBackbone:
             grammar = None if function is None else self._grammars.of(function.said)
             try:
                 stack = self.loras.get(job.request.stack)
-                logits, position, cache, size = self._read(job.request, stack)
+                pixels, seen = self._look(job.request, stack)
+                answer = Answer(job, stack, self.profile, pixels, seen)
+                if answer.ended:
+                    return answer
+                logits, answer.position, cache = self._read(job.request, stack, pixels, seen)
             except torch.OutOfMemoryError as error:
                 raise _no_memory() from error
-            answer = Answer(job, stack, self.profile, cache.length, position, size)
-            answer.grammar = grammar
+            answer.prompt, answer.grammar = cache.length, grammar
             if self.ignore_ends:
                 answer.stops = frozenset()
             answer.take(logits)
@@ -119,6 +122,7 @@ class LocalBackbone:
                 self._rows.join(cache)
                 self._answers.append(answer)
                 self._deltas = None
+            self.prefixes.settle()
             return answer
 
     def step(self) -> None:
@@ -147,43 +151,55 @@ class LocalBackbone:
                 self._answers[at] = self._answers[-1]
                 self._answers.pop()
                 self._deltas = None
+            if not self._answers:
+                self._rows = Rows()  # a page, or many rows at once, may have made its buffers large
 
     def clear(self) -> None:
         """Take all answers out of the batch."""
         with self._lock:
             self._rows, self._answers, self._deltas = Rows(), [], None
 
-    def _read(self, request: GenerateRequest, stack: Stack | None) -> tuple[Tensor, int, KeyValues, Size]:
-        """Logits of the answer's first token, its position, the keys and values of the whole prompt, and how large the
-        picture was seen.
-        """
+    def _look(self, request: GenerateRequest, stack: Stack | None) -> tuple[Pixels | None, Any]:
+        """The request's picture, prepared, and what is seen of it; nothing without a picture."""
+        if request.picture is None:
+            return None, None
+        return self.sight.look(request.picture, request.picture_key, stack)
+
+    def _read(
+        self, request: GenerateRequest, stack: Stack | None, pixels: Pixels | None, seen: Any
+    ) -> tuple[Tensor, int, KeyValues]:
+        """Logits of the answer's first token, its position, and the keys and values of the whole prompt."""
         profile = self.profile
         prefix = profile.prefix(request.history)
-        pixels = seen = None
-        if request.picture is not None:
-            pixels, seen = self.sight.look(request.picture, request.picture_key, stack)
         ids = profile.invocation(worded(request, profile.notation), pixels, seen)
-        if len(prefix) + len(ids) + request.max_new_tokens > profile.limit:
-            raise TextError(f"the message is too long for {self.name} ({profile.limit} tokens)", "shorten it")
+        before, asked = len(prefix), profile.length(ids, seen)
+        if before + asked + request.max_new_tokens > profile.limit:
+            raise _too_long(self.name, profile.limit, picture=pixels is not None)
         cache = self.prefixes.get(tuple(prefix))
         with self.loras.on(stack):
             logits, position = profile.begin(ids, pixels, seen, cache)
-        return logits, position, cache, pixels.size if pixels is not None else (0, 0)
+        return logits, position, cache
 
 
 class Answer:
     """One row: the text made so far. Greedy; a half-finished character is held back until its last byte is there."""
 
-    def __init__(self, job: Job, stack: Stack | None, profile: Profile, prompt: int, position: int, size: Size) -> None:
-        """`prompt`: tokens read. `position`: where the first token of the answer will stand. `size`: of the picture."""
-        self.job, self.stack, self.profile, self.size = job, stack, profile, size
-        self.prompt, self.position = prompt, position
+    def __init__(self, job: Job, stack: Stack | None, profile: Profile, pixels: Pixels | None, seen: Any) -> None:
+        """`pixels`: the request's picture, prepared; `seen`: what is seen of it; both None without a picture."""
+        self.job, self.stack, self.profile = job, stack, profile
+        self.size: Size = pixels.size if pixels is not None else (0, 0)
+        self.lines = profile.lines(seen) if pixels is not None else None
+        self.prompt = 0
+        """Tokens of the prompt."""
+        self.position = 0
+        """Where the next token will stand."""
         self.stops = profile.stops
         self.grammar: SchemaProcessor | None = None
         self.made: list[int] = []
         self.pieces: list[Piece] = []
         self.shown = ""
-        self.ended = False
+        # Asked to read where no line of text is seen, a language model would make one up.
+        self.ended = job.request.reads and self.lines == ()
 
     @property
     def done(self) -> bool:
@@ -214,8 +230,16 @@ class Answer:
     def generation(self) -> Generation:
         """What came out so far."""
         usage = Usage(prompt_tokens=self.prompt, completion_tokens=len(self.made))
-        said = Generation("".join(piece.text for piece in self.pieces).strip(), self.pieces, usage)
+        said = Generation("".join(piece.text for piece in self.pieces).strip(), self.pieces, usage, self.lines or ())
         return finished(said, self.job.request, self.profile.notation, self.size, self.profile.box_range)
+
+
+def _too_long(name: str, limit: int, *, picture: bool) -> TextError:
+    if picture:
+        problem, remedy = "the message and what the picture holds are", "shorten the one, or mark a part of the other"
+    else:
+        problem, remedy = "the message is", "shorten it"
+    return TextError(f"{problem} too long for {name} ({limit} tokens)", remedy)
 
 
 def _no_memory() -> BackboneError:

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from conlora_agent.backbone.boxes import Notation
 from conlora_agent.backbone.keyvalues import KeyValues, Rows
 from conlora_agent.backbone.places import Places
-from conlora_agent.core.types import Message
+from conlora_agent.core.types import Message, Region
 
 
 @dataclass(frozen=True)
@@ -84,6 +84,10 @@ class Profile(ABC):
         `seen` is what `see` made of `pixels`; both are None without a picture.
         """
 
+    def length(self, ids: Sequence[int], seen: Any) -> int:
+        """Positions that the language model gives to an invocation, which may have fewer ids than that."""
+        return len(ids)
+
     @property
     @abstractmethod
     def stops(self) -> frozenset[int]:
@@ -108,6 +112,10 @@ class Profile(ABC):
     @abstractmethod
     def see(self, pixels: Pixels) -> Any:
         """Vision encoder and mid layer: what the language model gets to see of the picture."""
+
+    def lines(self, seen: Any) -> tuple[Region, ...] | None:
+        """The lines of text on a picture that was seen, boxes and all; None where the family does not tell."""
+        return None
 
     # -- language model -----------------------------------------------------------------------------------------------
 

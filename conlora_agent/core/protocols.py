@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
-from conlora_agent.core.types import Explanation, Message, Plan, Route, RouteQuery, Usage
+from conlora_agent.core.types import Explanation, Message, Plan, Region, Route, RouteQuery, Usage
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -44,6 +44,8 @@ class GenerateRequest:
     takes; a server is asked for a call of a tool with `schema`, and what comes back has to be checked."""
     locate: str | None = None
     """What is looked for, when the answer is boxes: they come back in the form of `Backbone.box_range`."""
+    reads: bool = False
+    """The answer is the text on the picture: a backbone that sees none there writes nothing."""
 
 
 @dataclass(frozen=True)
@@ -61,6 +63,8 @@ class Generation:
     text: str
     pieces: Sequence[Piece] = ()
     usage: Usage = field(default_factory=Usage)
+    lines: Sequence[Region] = ()
+    """Where the lines of text stand that the picture was seen to hold, in reading order, by a backbone that tells."""
 
     @property
     def confidence(self) -> float | None:

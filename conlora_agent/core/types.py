@@ -34,6 +34,8 @@ class Region(Model):
     label: str
     box: Box
     score: float | None = None
+    line: bool = Field(default=False, exclude_if=lambda is_line: not is_line)
+    """Whether it is a line of text that was read, as its label says; written down only where it is."""
 
     @field_validator("box")
     @classmethod
@@ -138,6 +140,7 @@ class Step(PlannedStep):
     text: str = ""
     """What the step itself produced."""
     boxes: tuple[Region, ...] = ()
+    """What it found, the part of the picture that it looked at, or the lines of text that it read."""
     image: str | None = None
     """Content hash of the picture the step looked at."""
     tool_args: dict[str, Any] | None = None
@@ -146,6 +149,11 @@ class Step(PlannedStep):
     error: str | None = None
     answer_confidence: float | None = None
     ms: float = 0.0
+
+    @property
+    def places(self) -> tuple[Region, ...]:
+        """Its boxes without lines of text: whoever read a page has not pointed at a line of it."""
+        return tuple(region for region in self.boxes if not region.line)
 
 
 # -- focus: what the thread is about now ------------------------------------------------------------------------------

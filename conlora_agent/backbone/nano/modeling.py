@@ -16,10 +16,10 @@ from transformers.modeling_outputs import CausalLMOutputWithPast
 
 from conlora_agent.backbone.nano.configuration import NanoConfig
 from conlora_agent.backbone.nano.low import LowFeatures
-from conlora_agent.backbone.nano.points import Points
+from conlora_agent.backbone.nano.points import onto
 from conlora_agent.backbone.nano.processing import plain_ids
-from conlora_agent.backbone.nano.tokens import PointTokens, onto
-from conlora_agent.backbone.nano.vision import Closeup, NanoVision
+from conlora_agent.backbone.nano.tokens import PointTokens
+from conlora_agent.backbone.nano.vision import Closeup, NanoVision, Sight
 
 
 class NanoForConditionalGeneration(PreTrainedModel):
@@ -51,10 +51,11 @@ class NanoForConditionalGeneration(PreTrainedModel):
         pixel_values: Tensor | None = None,
         low: LowFeatures | None = None,
         closeups: Sequence[Closeup] | None = None,
-    ) -> tuple[list[Tensor], list[Points]]:
-        """Tokens and points of each picture, from pixels (batch, 3, H, W; 0..1) or from cached low features.
+    ) -> tuple[list[Tensor], Sight]:
+        """Tokens of each picture and what they spell, from pixels (batch, 3, H, W; 0..1) or from cached low features.
 
-        `closeups`: the pictures themselves and where they lie on their canvases, see NanoVision.see; boxes are of them.
+        `closeups`: the pictures themselves and where they lie on their canvases, see NanoVision.see; the tokens give
+        boxes of them.
         """
         if low is None:
             if pixel_values is None:
@@ -66,7 +67,7 @@ class NanoForConditionalGeneration(PreTrainedModel):
         if closeups is not None:
             on = zip(points, closeups, strict=True)
             points = [replace(found, boxes=[onto(box, shown.place) for box in found.boxes]) for found, shown in on]
-        return self.mid(sight, points, self.words), points
+        return self.mid(sight, points, self.words), sight
 
     def words(self, text: str) -> Tensor:
         """Input embeddings (length, hidden) of a text."""

@@ -97,6 +97,13 @@ class Points:
         self.lines = [line for group in groups.values() for line in group]
 
 
+def onto(box: Box, place: Box) -> Box:
+    """A box of the canvas as a box of the picture that lies at `place` on it."""
+    x0, y0, x1, y1 = place
+    xs, ys = [(x - x0) / (x1 - x0) for x in box[::2]], [(y - y0) / (y1 - y0) for y in box[1::2]]
+    return max(0.0, xs[0]), max(0.0, ys[0]), min(1.0, xs[1]), min(1.0, ys[1])
+
+
 @torch.no_grad()
 def find_lines(out: DenseOutput, row: int, most: int) -> list[Line]:
     """Lines of text of picture `row` of a batch of dense outputs, of at most so many characters, in reading order."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from torch import Tensor
@@ -15,7 +16,17 @@ from conlora_agent.backbone.nano.tokens import BOX_RANGE
 from conlora_agent.backbone.nano.vision import Closeup
 from conlora_agent.backbone.places import Places
 from conlora_agent.backbone.profile import Pixels, Profile, VisionLayers
-from conlora_agent.core.types import Message
+from conlora_agent.core.types import Message, Region
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What the language model gets to see of a picture."""
+
+    tokens: Tensor
+    """(length, hidden)"""
+    lines: tuple[Region, ...]
+    """The lines of text that they spell."""
 
 
 class NanoProfile(Profile):
@@ -43,9 +54,13 @@ class NanoProfile(Profile):
         """See Profile."""
         return prefix_ids(self.tokenizer, history)
 
-    def invocation(self, instruction: str, pixels: Pixels | None, seen: Any) -> list[int]:
+    def invocation(self, instruction: str, pixels: Pixels | None, seen: Seen | None) -> list[int]:
         """See Profile."""
         return invocation_ids(self.tokenizer, instruction, pixels is not None)
+
+    def length(self, ids: Sequence[int], seen: Seen | None) -> int:
+        """See Profile."""
+        return len(ids) + (0 if seen is None else len(seen.tokens) - 1)
 
     @property
     def stops(self) -> frozenset[int]:
@@ -72,18 +87,24 @@ class NanoProfile(Profile):
         inputs = {"pixel_values": values.to(self.model.device), "closeups": [closeup]}
         return Pixels(inputs, size=(width, height))
 
-    def see(self, pixels: Pixels) -> Tensor:
-        """Visual tokens (length, hidden)."""
-        tokens: list[Tensor] = self.model.visual_tokens(**pixels.inputs)[0]
-        return tokens[0]
+    def see(self, pixels: Pixels) -> Seen:
+        """Visual tokens and lines of text."""
+        tokens, sight = self.model.visual_tokens(**pixels.inputs)
+        return Seen(tokens[0], sight.lines(0, pixels.inputs["closeups"][0].place))
+
+    def lines(self, seen: Seen) -> tuple[Region, ...]:
+        """See Profile."""
+        return seen.lines
 
     def read(self, ids: Sequence[int], cache: KeyValues) -> None:
         """See Profile."""
         self.model.language_model.model(input_ids=self.tensor(ids), past_key_values=cache, use_cache=True)
 
-    def begin(self, ids: Sequence[int], pixels: Pixels | None, seen: Any, cache: KeyValues) -> tuple[Tensor, int]:
+    def begin(
+        self, ids: Sequence[int], pixels: Pixels | None, seen: Seen | None, cache: KeyValues
+    ) -> tuple[Tensor, int]:
         """See Profile."""
-        embeds, _ = self.model.merge(self.tensor(ids), None if seen is None else [seen])
+        embeds, _ = self.model.merge(self.tensor(ids), None if seen is None else [seen.tokens])
         out = self.model.language_model(inputs_embeds=embeds, past_key_values=cache, use_cache=True, logits_to_keep=1)
         return out.logits[0, -1], cache.length
 

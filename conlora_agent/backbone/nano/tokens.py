@@ -24,7 +24,6 @@ from conlora_agent.backbone.nano.processing import END
 from conlora_agent.backbone.nano.reader import Writing
 from conlora_agent.backbone.nano.vision import Sight
 from conlora_agent.backbone.nano.wording import NUMBERS, whereabouts
-from conlora_agent.core.types import Box
 
 NAME_TOKENS = 2
 """Tokens per object name: its first word piece, and the mean of the others (zero when there are none)."""
@@ -160,13 +159,6 @@ class PointTokens(nn.Module):
         if not written.legible:
             return self.newline[:0].reshape(0, len(self.newline))
         return torch.cat([words(written.text).to(self.newline.dtype), self.newline[None]])
-
-
-def onto(box: Box, place: Box) -> Box:
-    """A box of the canvas as a box of the picture that lies at `place` on it."""
-    x0, y0, x1, y1 = place
-    xs, ys = [(x - x0) / (x1 - x0) for x in box[::2]], [(y - y0) / (y1 - y0) for y in box[1::2]]
-    return max(0.0, xs[0]), max(0.0, ys[0]), min(1.0, xs[1]), min(1.0, ys[1])
 
 
 def quantise(value: float) -> int:

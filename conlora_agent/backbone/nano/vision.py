@@ -9,14 +9,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from conlora_agent.backbone.nano.configuration import NanoConfig
+from conlora_agent.backbone.nano.configuration import CELL, NanoConfig
 from conlora_agent.backbone.nano.dense import DenseHeads, DenseOutput
 from conlora_agent.backbone.nano.look import SecondLook, Seen
 from conlora_agent.backbone.nano.low import LowFeatures, LowLayers
-from conlora_agent.backbone.nano.points import Line, Points, find_lines, find_objects
+from conlora_agent.backbone.nano.points import Line, Points, find_lines, find_objects, onto
 from conlora_agent.backbone.nano.reader import LineReader, Writing
 from conlora_agent.backbone.nano.upper import UpperLayers
-from conlora_agent.core.types import Box
+from conlora_agent.core.types import Box, Region
 
 WHOLE: Box = (0.0, 0.0, 1.0, 1.0)
 TEXT_AREA = 1 << 18
@@ -52,6 +52,17 @@ class Sight:
     """Per picture what its boxes hold."""
     written: list[list[Writing]]
     """Per picture what its lines say."""
+
+    def lines(self, row: int, place: Box) -> tuple[Region, ...]:
+        """What can be read on one of the pictures, line by line; `place` is where it lies on its canvas."""
+        height, width = (CELL * cells for cells in self.dense.heat.shape[-2:])
+        found = []
+        for line, said in zip(self.points[row].lines, self.written[row], strict=True):
+            left, top, right, bottom = line.box
+            box = onto((left / width, top / height, right / width, bottom / height), place)
+            if said.legible and box[0] < box[2] and box[1] < box[3]:
+                found.append(Region(label=said.text, box=box, score=said.confidence, line=True))
+        return tuple(found)
 
 
 class NanoVision(nn.Module):
