@@ -438,6 +438,17 @@ def test_a_server_that_keeps_failing_is_left_alone(httpserver: HTTPServer) -> No
     assert fetching.get(httpserver.url_for("/a")).content == b"yes"
 
 
+def test_another_server_of_the_same_machine_is_not_left_alone(httpserver: HTTPServer) -> None:
+    breaker = Breaker(lambda: 0.0)
+    httpserver.expect_request("/a").respond_with_data("no", status=429, headers={"Retry-After": "600"})
+    with HTTPServer(host="localhost", port=0) as other:
+        other.expect_request("/a").respond_with_data("yes")
+        fetching = HttpClient(trusted=[httpserver.url_for("/"), other.url_for("/")], breaker=breaker)
+        with pytest.raises(ToolUnavailable, match="slow down"):
+            fetching.get(httpserver.url_for("/a"))
+        assert fetching.get(other.url_for("/a")).content == b"yes"
+
+
 @pytest.mark.parametrize(
     ("status", "headers"),
     [

@@ -12,6 +12,7 @@ from pytest_httpserver import HTTPServer
 from werkzeug import Request, Response
 
 from conlora_agent.core.errors import ToolError, ToolUnavailable
+from conlora_agent.core.types import Focus, TextReferent
 from tests.api_server import EURO_RATES, PORTO, client, providers, serve_everything, serve_wikidata
 from tools.base import ArgumentsError, MissingArgument, Tool, ToolContext
 from tools.currency import Currency
@@ -206,6 +207,16 @@ def test_a_price_that_could_be_several_is_asked_about() -> None:
 
 
 # -- dictionary, search, encyclopedia ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("request_", "answers"),
+    [("how much is that in euros?", {"base": "dollars"}), ("convert it from dollars to euros", {})],
+)
+def test_the_amount_read_before_is_kept_when_its_currency_is_told(request_: str, answers: dict[str, str]) -> None:
+    tool = Currency(HttpClient(offline=True), currency_url="", fallback_url="", now=lambda: NOW)
+    context = ToolContext(focus=Focus(referents=(TextReferent(text="19.99"),)), answers=answers)
+    assert tool.arguments(request_, context) == {"amount": 19.99, "base": "USD", "target": "EUR"}
 
 
 def test_wiktionary_stands_in_for_the_free_dictionary(httpserver: HTTPServer) -> None:

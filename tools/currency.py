@@ -70,8 +70,8 @@ class Currency(Tool[CurrencyArgs]):
         """Amount and currencies meant. Raises MissingArgument rather than choose between two."""
         text = tidy(request, MAX_REQUEST)
         on, text = _past_day(text, self._now().date())
-        found = _stated(text) | _replies(context)
-        found = _completed(found, text, context)
+        said = _stated(text)
+        found = _completed(said | _replies(context), text, context, refers=_refers(said, text, context))
         if on:
             found["on"] = on
         for name in ("base", "target"):
@@ -124,6 +124,7 @@ class Currency(Tool[CurrencyArgs]):
 _INTO = re.compile(r"\b(?:to|in|into|for|as|against|versus|vs|buy)\s+(?:the |a |an )?$|(?:=|->|/)\s*$", re.IGNORECASE)
 _HOW_MANY = re.compile(r"\bhow (?:many|much)\s+$", re.IGNORECASE)
 _SWAP = re.compile(r"\b(?:other way (?:a?round)?|reverse[d]?|vice versa|swap(?:ped)?|inverse)\b", re.IGNORECASE)
+_PRONOUN = re.compile(r"\b(?:that|this|it|these|those)\b", re.IGNORECASE)
 _THAT = re.compile(r"\b(?:that|this|it|these|those|price|amount|total|cost|result|sum)\b", re.IGNORECASE)
 
 
@@ -182,10 +183,17 @@ def _replies(context: ToolContext) -> dict[str, Any]:
     return found
 
 
-def _completed(found: dict[str, Any], text: str, context: ToolContext) -> dict[str, Any]:
+def _refers(said: dict[str, Any], text: str, context: ToolContext) -> bool:
+    """Whether a request is about an amount read or calculated before: "that", or "the price" without a currency."""
+    if context.used:
+        return True
+    words = _PRONOUN if "base" in said else _THAT
+    return words.search(text) is not None and not _newest_is_currency(context)
+
+
+def _completed(found: dict[str, Any], text: str, context: ToolContext, *, refers: bool) -> dict[str, Any]:
     """What is left open, from the price read, the calculation made, or the last conversion."""
     last = context.last("currency")
-    refers = context.used or ("base" not in found and _THAT.search(text) and not _newest_is_currency(context))
     if refers and not {"amount", "base"} <= found.keys():
         found = _priced(context) | found
     if last is None or ("base" in found and "target" in found):

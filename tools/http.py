@@ -134,23 +134,24 @@ class HttpClient:
         return self._fetch(_Request(_parsed(url, params), method=method, body=body))
 
     def _fetch(self, request: _Request) -> Response:
-        host = request.url.host
         if self._offline:
-            raise ToolUnavailable(f"{host} is not asked while working offline", "turn the setting offline off")
+            raise ToolUnavailable(
+                f"{request.url.host} is not asked while working offline", "turn the setting offline off"
+            )
         deadline = time.monotonic() + self._timeout_s
-        self._wait_for(host, deadline)
+        self._wait_for(request.url, deadline)
         try:
             got = self._try(request, deadline)
         except ToolUnavailable:
-            self._breaker.failed(host)
+            self._breaker.failed(_server(request.url))
             raise
-        self._breaker.succeeded(host)
+        self._breaker.succeeded(_server(request.url))
         return got
 
-    def _wait_for(self, host: str, deadline: float) -> None:
-        wait_s = self._breaker.wait_s(host)
+    def _wait_for(self, url: httpx.URL, deadline: float) -> None:
+        wait_s = self._breaker.wait_s(_server(url))
         if time.monotonic() + wait_s >= deadline:
-            raise ToolUnavailable(f"{host} is left alone for another {wait_s:.0f} s", "try again later")
+            raise ToolUnavailable(f"{url.host} is left alone for another {wait_s:.0f} s", "try again later")
         if wait_s:
             self._sleep(wait_s)
 
@@ -161,7 +162,7 @@ class HttpClient:
             except Again as again:
                 wait_s = again.wait_s if again.wait_s is not None else BACKOFF_S * 2 ** (attempt - 1)
                 if again.wait_s is not None:
-                    self._breaker.hold(request.url.host, again.wait_s)
+                    self._breaker.hold(_server(request.url), again.wait_s)
                 if not request.safe:
                     raise ToolUnavailable(again.error.problem, UNKNOWN_OUTCOME) from again.__cause__
                 if attempt == ATTEMPTS or time.monotonic() + wait_s >= deadline:
@@ -201,7 +202,7 @@ class HttpClient:
                 )
             parts.append(part)
         if (pause_s := rate_limit(response)) is not None:
-            self._breaker.hold(host, pause_s)
+            self._breaker.hold(_server(response.url), pause_s)
         return Response(without_user(str(response.url)), b"".join(parts), content_type, self._now())
 
 
@@ -218,6 +219,11 @@ def user_agent() -> str:
     except PackageNotFoundError:
         release = "0"
     return f"ConLoRA-Agent/{release} (open-source chat agent; one request per user question) httpx/{httpx.__version__}"
+
+
+def _server(url: httpx.URL) -> str:
+    """Name and port: what fails, or asks for time, is one server, not all of a machine's."""
+    return url.netloc.decode("ascii")
 
 
 def _parsed(url: str, params: Params | None) -> httpx.URL:
