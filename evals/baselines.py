@@ -1,7 +1,7 @@
 """The usual ways to tell intents apart, on the same sentence embedding, sentences and seeds as the router's classifier.
 
 Only the published embedding (the first third of the router's vectors) is given to them, and no threshold. Not covered
-here: the router's classifier (intents.py).
+here: the router's classifier (intents.py), semantic-router (semantic_router.py).
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel
 
 from evals.intent_data import OOS, Sentence
-from evals.scores import auroc, fpr95
+from evals.scores import Flags, Latency, auroc, fpr95
 from router.classifier import Encode
 from router.encoder import DIMENSION
 from router.features import Array, Features
@@ -31,12 +31,18 @@ class Baseline(BaseModel):
     in_scope_accuracy: float
     oos_auroc: float | None
     fpr95: float | None
+    decision_ms: Latency | None = None
+    """One sentence whose embedding is there; null where it is not measured."""
+
+
+Figures = tuple[float, float | None, float | None]
+"""Accuracy in scope, AUROC and FPR95 of one run."""
 
 
 def compare(trains: Sequence[Sequence[Sentence]], test: Sequence[Sentence], encode: Encode) -> tuple[Baseline, ...]:
     """Every method, learned from each of `trains` and tried on `test`."""
-    x = _embed(test, encode)
-    return tuple(_mean(name, [_try(method, train, test, x, encode) for train in trains]) for name, method in METHODS)
+    x = embed(test, encode)
+    return tuple(mean_of(name, [_try(method, train, test, x, encode) for train in trains]) for name, method in METHODS)
 
 
 def nearest_neighbour(known: Array, labels: Labels, intents: int, x: Array) -> Array:
@@ -67,28 +73,30 @@ METHODS: tuple[tuple[str, Method], ...] = (
 )
 
 
-def _try(
-    method: Method, train: Sequence[Sentence], test: Sequence[Sentence], x: Array, encode: Encode
-) -> tuple[float, float | None, float | None]:
+def score(right: Flags, best: Array, known: Flags) -> Figures:
+    """Figures of one run: whether each sentence took its intent, the score it took it with, whether it has one."""
+    return float(right[known].mean()), auroc(best, known), fpr95(best, known)
+
+
+def _try(method: Method, train: Sequence[Sentence], test: Sequence[Sentence], x: Array, encode: Encode) -> Figures:
     inside = [sentence for sentence in train if sentence.label != OOS]
     names = sorted({sentence.label for sentence in inside})
     labels = np.array([names.index(sentence.label) for sentence in inside], dtype=np.intp)
-    scores = method(_embed(inside, encode), labels, len(names), x)
+    scores = method(embed(inside, encode), labels, len(names), x)
     wanted = np.array([names.index(s.label) if s.label in names else -1 for s in test])
-    known = wanted >= 0
-    right = scores.argmax(axis=1)[known] == wanted[known]
-    best = scores.max(axis=1)
-    return float(right.mean()), auroc(best, known), fpr95(best, known)
+    return score(scores.argmax(axis=1) == wanted, scores.max(axis=1), wanted >= 0)
 
 
-def _mean(name: str, runs: Sequence[tuple[float, float | None, float | None]]) -> Baseline:
+def mean_of(name: str, runs: Sequence[Figures], decision_ms: Latency | None = None) -> Baseline:
+    """The means over several runs."""
     columns = [[value for value in column if value is not None] for column in zip(*runs, strict=True)]
     accuracy, ranked, admitted = (float(np.mean(column)) if column else None for column in columns)
     assert accuracy is not None
-    return Baseline(name=name, in_scope_accuracy=accuracy, oos_auroc=ranked, fpr95=admitted)
+    return Baseline(name=name, in_scope_accuracy=accuracy, oos_auroc=ranked, fpr95=admitted, decision_ms=decision_ms)
 
 
-def _embed(sentences: Sequence[Sentence], encode: Encode) -> Array:
+def embed(sentences: Sequence[Sentence], encode: Encode) -> Array:
+    """The published embedding, of length one: (sentences, dimension)."""
     vectors = encode([sentence.text for sentence in sentences])[:, : DIMENSION // 3]
     result: Array = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
     return result

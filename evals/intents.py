@@ -10,6 +10,7 @@ import time
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,7 @@ from conlora_agent.core.types import Example, Route, RouteQuery
 from evals.baselines import Baseline, compare
 from evals.intent_data import OOS, IntentData, Sentence, sample
 from evals.scores import Flags, Latency, auroc, calibration_error, class_scores, fpr95, macro_f1
+from evals.semantic_router import compare_semantic_router
 from router.classifier import Classifier, Encode, Judgement, cross_checked, fit_unchecked
 from router.encoder import Encoder
 from router.training import TrainingTurn
@@ -64,10 +66,12 @@ def evaluate_intents(
     shots: int | None = None,
     seeds: int = 1,
     others: bool = False,
+    semantic_router: Path | None = None,
 ) -> IntentReport:
     """Fit and test `seeds` times, each time on `shots` training sentences of every intent (None: on all of them).
 
-    `encode` gives the embeddings that `encoder` makes, perhaps remembered; latency is measured on `encoder` itself.
+    `others`: the usual methods, too, and semantic-router where `semantic_router` is the Python that has it. `encode`
+    gives the embeddings that `encoder` makes, perhaps remembered; latency is measured on `encoder` itself.
     """
     trains = [sample(data.train, shots, seed) for seed in range(seeds)]
     runs = [_run(data, train, encode) for train in trains]
@@ -80,10 +84,19 @@ def evaluate_intents(
         train=runs[0].train,
         shots=shots,
         seeds=seeds,
-        others=compare(trains, data.test, encode) if others else None,
+        others=_others(trains, data.test, encode, semantic_router) if others else None,
         spread={name: float(np.std(values)) for name, values in given.items() if values},
         **means,
         **measure_latency(runs[-1].classifier, [s.text for s in data.test[-TIMED:]], encoder),
+    )
+
+
+def _others(
+    trains: Sequence[Sequence[Sentence]], test: Sequence[Sentence], encode: Encode, semantic_router: Path | None
+) -> tuple[Baseline, ...]:
+    usual = compare(trains, test, encode)
+    return (
+        usual if semantic_router is None else (compare_semantic_router(semantic_router, trains, test, encode), *usual)
     )
 
 

@@ -11,7 +11,7 @@ import re
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any
 
 import numpy as np
@@ -50,15 +50,20 @@ class RouteTable:
 
     def index(self, name: str) -> int:
         """Column of a route."""
-        return self.names.index(name)
+        return self.columns[name]
 
     def __contains__(self, name: object) -> bool:
-        return name in self.names
+        return name in self.columns
+
+    @cached_property
+    def columns(self) -> dict[str, int]:
+        """Column of every route."""
+        return {name: place for place, name in enumerate(self.names)}
 
     @property
     def unclear(self) -> int | None:
         """Column of `clarify`, which stands for what no route can serve; None where it is no route."""
-        return self.index(CLARIFY) if CLARIFY in self else None
+        return self.columns.get(CLARIFY)
 
 
 @dataclass(frozen=True)
@@ -83,7 +88,7 @@ def features(queries: Sequence[RouteQuery], vectors: NDArray[np.float32], table:
     """Features of turns whose texts have the embeddings `vectors` (turns, dimension)."""
     position: dict[str, int] = {}
     text_of = np.array([position.setdefault(q.text, len(position)) for q in queries], dtype=np.intp)
-    _, first = np.unique(text_of, return_index=True)
+    first = np.flatnonzero(np.diff(np.maximum.accumulate(text_of), prepend=-1))
     others = np.array([[*surface_features(q.text), *_state(q)] for q in queries], dtype=np.float32)
     relations = _relations(queries, table)
     others = np.concatenate([others.reshape(len(queries), SURFACE_SIZE + STATE_SIZE), relations[0]], axis=1)
@@ -142,7 +147,7 @@ def _state(query: RouteQuery) -> list[float]:
 
 def _relations(queries: Sequence[RouteQuery], table: RouteTable) -> Array:
     """(relation, turns, routes), in the order of RELATIONS."""
-    column = {name: place for place, name in enumerate(table.names)}
+    column = table.columns
     found = np.zeros((len(RELATIONS), len(queries), len(table.names)), np.float32)
     for turn, query in enumerate(queries):
         for name in query.previous[-1 - EARLIER_TURNS : -1]:

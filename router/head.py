@@ -8,6 +8,7 @@ gradients; the same data gives the same weights. Arrays only: it never pickles a
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,8 +32,12 @@ class LinearHead:
     def logits(self, x: Features) -> Array:
         """Unnormalised scores (turns, routes)."""
         routes = self.weights.shape[1]
-        scores = _project(x, np.concatenate([self.weights, self.shared], axis=1))
+        scores = _project(x, self._both)
         return _combine(scores[:, :routes], scores[:, routes:], x.relations)
+
+    @cached_property
+    def _both(self) -> Array:
+        return np.concatenate([self.weights, self.shared], axis=1)
 
 
 def fit_head(

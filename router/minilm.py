@@ -4,7 +4,8 @@ Written out because loading it through a general model library takes seconds of 
 sentence, and because the router reads more than one mean. The last layer says what a text is about; half-way up, the
 wording is still there ("where is X" against "what is X"); and how a text opens says what is wanted with it. Agrees
 with sentence-transformers (tests/test_router_encoder.py). Inference only, on one thread: sentences are so short that a
-second one only adds waiting.
+second one only adds waiting. For the same reason most of the time goes into fetching weights: where the processor does
+not compute in bfloat16, they are kept in one byte each, which takes a third less time.
 """
 
 from __future__ import annotations
@@ -26,7 +27,12 @@ OPENING_LENGTH = 0.7
 """The layer whose output is the second part of a vector, and how long the second and third parts are beside the first,
 which has length one. Chosen by cross-validation on the routing examples and on the validation split of CLINC150."""
 MASKED = 1e9
-ONE_THREAD = {"INFERENCE_NUM_THREADS": 1, "NUM_STREAMS": 1, "ENABLE_CPU_PINNING": False}
+ONE_THREAD = {
+    "INFERENCE_NUM_THREADS": 1,
+    "NUM_STREAMS": 1,
+    "ENABLE_CPU_PINNING": False,
+    "DYNAMIC_QUANTIZATION_GROUP_SIZE": 0,  # what is computed stays in full precision, on every processor
+}
 
 
 class MiniLM:
@@ -40,9 +46,13 @@ class MiniLM:
         from safetensors.numpy import load_file
 
         config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-        compiled = Core().compile_model(_graph(load_file(folder / "model.safetensors"), config), "CPU", ONE_THREAD)
-        self.number_format: str = compiled.get_property("INFERENCE_PRECISION_HINT").to_string()
-        """What it computes in: bfloat16 where the processor does."""
+        core = Core()
+        in_bytes = "BF16" not in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+        graph = _graph(load_file(folder / "model.safetensors"), config, in_bytes)
+        compiled = core.compile_model(graph, "CPU", ONE_THREAD)
+        precision: str = compiled.get_property("INFERENCE_PRECISION_HINT").to_string()
+        self.number_format = f"{precision}-i8" if in_bytes else precision
+        """What it computes in, and what it keeps weights in where that differs."""
         self._request = compiled.create_infer_request()
 
     def __call__(self, ids: NDArray[np.int64], mask: NDArray[np.int64]) -> Vectors:
@@ -54,7 +64,7 @@ class MiniLM:
         return result
 
 
-def _graph(weights: dict[str, Vectors], config: dict[str, Any]) -> Any:
+def _graph(weights: dict[str, Vectors], config: dict[str, Any], in_bytes: bool) -> Any:
     from openvino import Model
     from openvino import opset13 as ops
 
@@ -63,8 +73,15 @@ def _graph(weights: dict[str, Vectors], config: dict[str, Any]) -> Any:
     def number(value: float) -> Node:
         return ops.constant(value, np.float32)
 
+    def matrix(values: Vectors) -> Node:  # (out, in)
+        if not in_bytes:
+            return ops.constant(values)
+        step = np.abs(values).max(axis=1, keepdims=True) / 127
+        kept = ops.constant(np.round(values / step).astype(np.int8))
+        return ops.multiply(ops.convert(kept, np.float32), ops.constant(step.astype(np.float32)))
+
     def linear(x: Node, name: str) -> Node:
-        return ops.matmul(x, weights[f"{name}.weight"], False, True) + weights[f"{name}.bias"]
+        return ops.matmul(x, matrix(weights[f"{name}.weight"]), False, True) + weights[f"{name}.bias"]
 
     def norm(x: Node, name: str) -> Node:
         normed = ops.mvn(x, np.array([-1]), True, eps, "inside_sqrt")

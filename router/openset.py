@@ -8,6 +8,7 @@ a class of messages that nothing can serve, at how that one compares. Not covere
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -41,7 +42,15 @@ class Gate:
 
     def known(self, scores: Array) -> Array:
         """Probability that some route can serve each message, at the share of unknown ones of the fit: (messages,)."""
-        return softmax(self.head.logits(as_features((scores - self.mean) / self.spread)))[:, 1]
+        odds = ((scores - self.mean) / self.spread) @ self._slope[:-1] + self._slope[-1]
+        result: Array = 1 / (1 + np.exp(-odds))
+        return result
+
+    @cached_property
+    def _slope(self) -> Array:
+        """Weights of the log odds, the bias last: (scores + 1,)."""
+        result: Array = self.head.weights[:, 1] - self.head.weights[:, 0]
+        return result
 
     def arrays(self) -> dict[str, Array]:
         """What has to be stored as arrays."""

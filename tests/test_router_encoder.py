@@ -18,7 +18,7 @@ def test_first_third_agrees_with_sentence_transformers() -> None:
         reference = dict(np.load(file))
     ours = shared_encoder().encode(reference["texts"].tolist())[:, : DIMENSION // 3]
     cosines = np.sum(ours * reference["vectors"], axis=1)
-    assert cosines == pytest.approx(np.ones(len(cosines)), abs=2e-3)
+    assert cosines == pytest.approx(np.ones(len(cosines)), abs=5e-3)
 
 
 def test_repeated_texts_are_remembered_and_order_is_kept() -> None:

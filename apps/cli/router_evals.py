@@ -11,6 +11,7 @@ import typer
 
 from apps.cli.common import JsonOption, Terminal, load_settings, terminal_of, to_json
 from apps.render import table
+from conlora_agent.core.errors import BadInput
 
 if TYPE_CHECKING:
     from conlora_agent.agent import Agent
@@ -28,7 +29,18 @@ ShotsOption = Annotated[
     int | None, typer.Option("--shots", metavar="K", min=1, help="Training sentences per intent; default: all.")
 ]
 CompareOption = Annotated[
-    bool, typer.Option("--compare", help="Also nearest neighbour, centroid and logistic regression, in the same run.")
+    bool,
+    typer.Option(
+        "--compare", help="Also nearest neighbour, centroid, logistic regression and semantic-router, in the same run."
+    ),
+]
+EnvironmentOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--semantic-router",
+        metavar="DIR",
+        help="Virtual environment that has semantic-router; default: semantic-router in CONLORA_CACHE, if it is there.",
+    ),
 ]
 SeedsOption = Annotated[
     int | None, typer.Option("--seeds", metavar="N", min=1, help="Draws to average over; default: 3 with --shots.")
@@ -105,12 +117,13 @@ def clinc150(
     shots: ShotsOption = None,
     seeds: SeedsOption = None,
     compare: CompareOption = False,
+    environment: EnvironmentOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Measure the router's classifier on CLINC150's intents; its gate is fitted on the validation parts."""
     from evals.intent_data import load_clinc150
 
-    measure(terminal_of(ctx), load_clinc150(data), shots, seeds, compare, as_json)
+    measure(terminal_of(ctx), load_clinc150(data), shots, seeds, compare, environment, as_json)
 
 
 def intents(
@@ -120,16 +133,23 @@ def intents(
     shots: ShotsOption = None,
     seeds: SeedsOption = None,
     compare: CompareOption = False,
+    environment: EnvironmentOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Measure the router's classifier on your own intents; its gate is cross-fitted on the training rows."""
     from evals.intent_data import load_intents
 
-    measure(terminal_of(ctx), load_intents(train, test), shots, seeds, compare, as_json)
+    measure(terminal_of(ctx), load_intents(train, test), shots, seeds, compare, environment, as_json)
 
 
 def measure(
-    terminal: Terminal, data: IntentData, shots: int | None, seeds: int | None, compare: bool, as_json: bool
+    terminal: Terminal,
+    data: IntentData,
+    shots: int | None,
+    seeds: int | None,
+    compare: bool,
+    environment: Path | None,
+    as_json: bool,
 ) -> None:
     """Learn and test the intents, and print the figures."""
     from evals.intent_data import check_shots
@@ -139,14 +159,34 @@ def measure(
 
     settings = load_settings()
     check_shots(data, shots)
+    python = _semantic_router(terminal, environment, settings.cache) if compare or environment else None
     encoder = shared_encoder()
     known = KnownVectors(encoder, settings.cache / "evals")
     report = evaluate_intents(
-        data, encoder, known.encode, shots=shots, seeds=seeds or (3 if shots else 1), others=compare
+        data,
+        encoder,
+        known.encode,
+        shots=shots,
+        seeds=seeds or (3 if shots else 1),
+        others=compare or python is not None,
+        semantic_router=python,
     )
     known.keep()
     value = report.model_dump(mode="json")
     terminal.emit(value, as_json, [*figures(value), *_others(value)])
+
+
+def _semantic_router(terminal: Terminal, environment: Path | None, cache: Path) -> Path | None:
+    """The Python to ask semantic-router with; None, and a note, where nobody made an environment for it."""
+    from evals.semantic_router import python_of
+
+    try:
+        return python_of(environment or cache / "semantic-router")
+    except BadInput as error:
+        if environment is not None:
+            raise
+        terminal.note(f"semantic-router is left out: {error}")
+        return None
 
 
 def _others(report: dict[str, Any]) -> list[str]:
@@ -155,10 +195,14 @@ def _others(report: dict[str, Any]) -> list[str]:
         return []
     shown = ("in_scope_accuracy", "oos_auroc", "fpr95")
     rows = [
-        [one["name"], *("-" if one[figure] is None else f"{one[figure]:.4f}" for figure in shown)]
+        [
+            one["name"],
+            *("-" if one[figure] is None else f"{one[figure]:.4f}" for figure in shown),
+            "-" if one["decision_ms"] is None else f"{one['decision_ms']['p50']:.3f}",
+        ]
         for one in ({**report, "name": "conlora"}, *report["others"])
     ]
-    return ["", *table(["method", *shown], rows)]
+    return ["", *table(["method", *shown, "decision_ms"], rows)]
 
 
 @dataclass(frozen=True)
