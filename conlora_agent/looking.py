@@ -20,12 +20,14 @@ if TYPE_CHECKING:
     from tools.registry import ToolRegistry
 
 KINDS: dict[str, Kind] = {"ocr": "task", "barcode": "tool"}
-_TIMES = r"(?:morning|afternoon|evening|night|week|weekend|month|year|time|spring|summer|autumn|fall|winter|season)\b"
-_SHOWN = "|".join((*PICTURE_NOUNS, "(?:qr |bar)?code", "sign", "label", "tag", "cover", "poster"))
-_SHOWN += "|receipt|bill|menu|ticket|screen|card"
+_TIMES = (
+    r"(?:day|moment|way|morning|afternoon|evening|night|week|weekend|month|year|time|spring|summer|autumn|fall|winter"
+    r"|season)\b"
+)
+_SHOWN = "|".join(PICTURE_NOUNS) + r"|(?:qr |bar)?code|sign|label|tag|cover|poster|receipt|bill|menu|ticket|screen|card"
 _POINTS = re.compile(
-    rf"\b(?:this|these)\s+(?!{_TIMES})\w+|\b(?:in|on|behind|of|from) the (?:{_SHOWN})\b"
-    rf"|\b(?:that|those)\s+(?:\w+\s+)?(?:{_SHOWN})s?\b|\b(?:you|i|we)(?: can| could)? see\b",
+    rf"\b(?:this|these|that|those)\s+(?!{_TIMES})\w+|\b(?:in|on|behind|of|from) the (?:{_SHOWN})\b"
+    r"|\b(?:you|i|we)(?: can| could)? see\b|\b(?:shown|written|printed|seen) (?:here|there)\b",
     re.IGNORECASE,
 )
 _EXPLETIVE = re.compile(r"\b(?:is|was|will|does|did|would|has|can) it\b|\bit(?:'s| is| will| was)\b", re.IGNORECASE)

@@ -57,6 +57,7 @@ PARAPHRASES = {
         "what city does the sign say, and will it rain there tomorrow?",
         "read the place name and give me the forecast for it",
         "what's the weather in this city?",
+        "look at the sign: what will the weather be like in that town tomorrow",
     ),
     ("ocr", "currency"): (
         "read the price tag and convert it to pounds",
@@ -71,6 +72,8 @@ PARAPHRASES = {
         "who's the writer of this novel?",
         "when was this book published?",
         "read the title and tell me who wrote it",
+        "look up the author named on this cover",
+        "who wrote the novel shown here?",
     ),
     ("barcode", "web_page"): (
         "scan the QR code and open the page",

@@ -103,14 +103,16 @@ _PRONOUN = r"(?:it|its|he|him|his|she|her|hers|they|them|their|theirs|this|that|
 _THING = (
     r"(?:book|novel|title|work|author|writer|person|man|woman|guy|lady|place|city|town|building|painting|picture|film|"
     r"movie|song|album|band|brand|company|product|word|name|sign|poster|cover|text|story|play|artist|thing|topic|one|"
-    r"animal|plant|monument|landmark|statue|country|museum|event|term|subject|poem|magazine|game|logo)"
+    r"animal|plant|monument|landmark|statue|country|museum|event|term|subject|poem|magazine|game|logo|photo|image|page"
+    r"|label|spine)"
 )
 _WORK = r"(?:book|novel|painting|film|movie|song|word|term|play|band|poem|album)"
 _ANAPHORIC = re.compile(
     rf"^(?:(?:tell me |say |know )?(?:some )?more|go on|(?:the )?(?:{_PRONOUN})(?: {_THING})?"
     rf"|(?:this|that|these|those|the|its|his|her|their) (?:same )?{_THING}s?"
     rf"|(?:its|his|her|their) .+|(?:author|writer|painter|artist|creator|founder|director) of (?:it|this|that)"
-    rf"|(?:.+ )?(?:of|by|about|in) (?:it|this|that|him|her|them)(?: {_THING})?)$",
+    rf"|(?:.+ )?(?:of|by|about|in|on|from) (?:it|this|that|him|her|them)(?: {_THING})?"
+    r"|.+ (?:shown|written|named|printed|seen|pictured|depicted) (?:here|there|(?:in|on) the \w+))$",
     re.IGNORECASE,
 )
 
