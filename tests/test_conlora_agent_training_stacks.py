@@ -6,13 +6,16 @@ import random
 from pathlib import Path
 from typing import Any
 
+import pytest
 import torch
 
 from adapters.exercise import Exercise
 from conlora_agent.backbone.nano.places import NANO_PLACES
 from conlora_agent.backbone.nano.processing import END, invocation_ids, plain_ids, prefix_ids
+from conlora_agent.core.errors import BackboneError
 from conlora_agent.core.types import Message
-from conlora_agent.training.stacks import Exercises, StackRun, TeacherBatch, answer_ids, answer_loss
+from conlora_agent.training.optimise import MasterAdamW
+from conlora_agent.training.stacks import Exercises, StackRun, TeacherBatch, answer_ids, answer_loss, train_stack
 from tests.tiny_nano import tiny_model, tiny_tokenizer
 
 
@@ -22,6 +25,17 @@ def adapted_model(tokenizer: Any) -> Any:
     torch.manual_seed(3)
     config = LoraConfig(r=4, target_modules=NANO_PLACES.pattern, init_lora_weights=False)
     return get_peft_model(tiny_model(tokenizer), config)
+
+
+def test_a_checkpoint_of_other_code_is_named_in_one_line(tmp_path: Path) -> None:
+    """Of a stack with other layers than today's."""
+    earlier = MasterAdamW([torch.zeros(2, 3), torch.zeros(4)], 1e-3)
+    torch.save({"optimizer": earlier.state_dict(), "step": 7, "seconds": 1.0}, tmp_path / "ocr.pt")
+    run, tokenizer = StackRun("ocr", tmp_path, minutes=0.0), tiny_tokenizer()
+    with pytest.raises(BackboneError, match="does not fit") as refused:
+        train_stack(run, adapted_model(tokenizer), Exercises([], tokenizer, run))
+    assert "remove that file" in str(refused.value)
+    assert len(str(refused.value).splitlines()) == 1
 
 
 def test_exercises_about_shared_pictures_cost_what_they_cost_alone() -> None:

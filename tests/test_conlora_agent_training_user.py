@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -274,6 +274,27 @@ def test_an_interrupted_run_resumes_and_ends_as_if_nothing_had_happened(
     assert [look["validation_loss"] for look in resumed["curve"]] == [x["validation_loss"] for x in whole["curve"]]
     for key, value in tensors(whole).items():
         assert torch.equal(value, tensors(resumed)[key])
+
+
+@pytest.mark.parametrize("damage", [lambda whole: whole[: len(whole) // 2], lambda whole: b"", lambda whole: b"words"])
+def test_a_damaged_checkpoint_is_named_with_its_remedy(
+    tmp_path: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch, damage: Callable[[bytes], bytes]
+) -> None:
+    monkeypatch.setattr(course, "SAVE_SECONDS", 0.0)
+
+    def stop(step: int, of: int, loss: float) -> None:
+        if step == 2:
+            raise Interrupted
+
+    order = make_order(tmp_path, epochs=1)
+    with pytest.raises(Interrupted):
+        run(order, settings, on_step=stop)
+    (checkpoint,) = (settings.cache / "training").glob("*.pt")
+    checkpoint.write_bytes(damage(checkpoint.read_bytes()))
+    with pytest.raises(BackboneError, match="does not fit") as refused:
+        run(order, settings)
+    assert "--fresh" in str(refused.value)
+    assert len(str(refused.value).splitlines()) == 1
 
 
 def test_another_seed_or_a_fresh_start_does_not_resume(

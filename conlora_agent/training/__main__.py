@@ -8,13 +8,15 @@ Every step block logs one JSON line on stderr. Run it under `nice` on a machine 
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 
+from conlora_agent.core.errors import ConloraError
 from conlora_agent.training import nano
 
 
 def main() -> None:
-    """Parse the command line and run one stage."""
+    """Parse the command line and run one stage; what goes wrong with it is one line and an exit code."""
     parser = argparse.ArgumentParser(prog="python -m conlora_agent.training", description=__doc__)
     parser.add_argument("stage", choices=("vision", "look", "stack", "ship", "all"))
     parser.add_argument("tasks", nargs="*", help="for `stack`: task names, default alignment and all built-in ones")
@@ -25,7 +27,15 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=0, help="drawing processes; default: 1 on a CPU, 15 on a GPU")
     parser.add_argument("--threads", type=int, default=0, help="torch threads; default: all cores")
     parser.add_argument("--seed", type=int, default=0)
-    given = parser.parse_args()
+    try:
+        run(parser.parse_args())
+    except ConloraError as error:
+        sys.stderr.write(f"training: {error}\n")
+        sys.exit(error.exit_code)
+
+
+def run(given: argparse.Namespace) -> None:
+    """Run one stage. Raises ConloraError."""
     gpu = given.device == "cuda"
     plan = nano.Plan(
         out=given.out,

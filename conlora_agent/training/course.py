@@ -22,6 +22,7 @@ from adapters.manifest import Training
 from conlora_agent.core.errors import BackboneError
 from conlora_agent.core.types import Message
 from conlora_agent.prompts import SYSTEM
+from conlora_agent.training.checkpoints import reading
 from conlora_agent.training.learner import Learner
 from conlora_agent.training.lessons import Lesson
 from conlora_agent.training.optimise import MasterAdamW
@@ -178,13 +179,13 @@ class Teacher:
         """The standing of the checkpoint, with weights, optimiser and random numbers as they were there."""
         standing = Standing()
         if self._course.checkpoint.exists():
-            state: dict[str, Any] = torch.load(self._course.checkpoint, map_location="cpu", weights_only=True)
-            self._optimizer.load_state_dict(state["optimizer"])
-            torch.set_rng_state(state["random"])
-            self._losses = list(state["losses"])
-            standing = Standing(**state["standing"])
-            standing.curve = [Look(**look) for look in state["standing"]["curve"]]
-            standing.resumed = standing.step
+            with reading(self._course.checkpoint, "add --fresh to begin anew") as state:
+                self._optimizer.load_state_dict(state["optimizer"])
+                torch.set_rng_state(state["random"])
+                self._losses = list(state["losses"])
+                standing = Standing(**state["standing"])
+                standing.curve = [Look(**look) for look in state["standing"]["curve"]]
+                standing.resumed = standing.step
         # Nobody may write a new checkpoint while another still reads the old one.
         self._world.wait()
         return standing

@@ -23,6 +23,7 @@ from conlora_agent.backbone.numbers import compute_in, native_dtype
 from conlora_agent.core.errors import BadInput
 from conlora_agent.phrases import referring_phrase
 from conlora_agent.settings import Settings
+from conlora_agent.training.checkpoints import reading
 from conlora_agent.training.look import LookRun, fit, gather, heldout_cuts
 from conlora_agent.training.lora import NANO_PLACES, lora_config, nano_lora
 from conlora_agent.training.losses import generalised_iou
@@ -146,10 +147,12 @@ def compose(plan: Plan) -> tuple[Any, Any]:
     seen, looked = plan.out / "vision" / "vision.pt", plan.out / "look" / "look.pt"
     if seen.exists():
         # The second look has a stage, and a checkpoint, of its own.
-        state = torch.load(seen, map_location="cpu", weights_only=True)["model"]
-        model.vision.load_state_dict({k: v for k, v in state.items() if not k.startswith("look.")}, strict=False)
+        with reading(seen) as state:
+            trained = {k: v for k, v in state["model"].items() if not k.startswith("look.")}
+            model.vision.load_state_dict(trained, strict=False)
     if looked.exists():
-        model.vision.look.load_state_dict(torch.load(looked, map_location="cpu", weights_only=True))
+        with reading(looked) as state:
+            model.vision.look.load_state_dict(state)
     return model.to(plan.device, native_dtype(plan.device)), tokenizer
 
 

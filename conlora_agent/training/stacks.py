@@ -26,6 +26,7 @@ from conlora_agent.backbone.nano.processing import END, invocation_ids, plain_id
 from conlora_agent.backbone.nano.vision import Closeup
 from conlora_agent.core.types import Message
 from conlora_agent.prompts import SYSTEM
+from conlora_agent.training.checkpoints import reading
 from conlora_agent.training.optimise import MasterAdamW
 from conlora_agent.training.stream import Batches, loader
 from conlora_agent.training.vision import log
@@ -293,13 +294,14 @@ def _resume(run: StackRun, optimizer: MasterAdamW) -> tuple[int, float]:
     path = run.out / f"{run.task}.pt"
     if not path.exists():
         if run.start is not None and run.start.exists():
-            optimizer.take_values(torch.load(run.start, map_location=run.device, weights_only=True)["optimizer"])
+            with reading(run.start) as state:
+                optimizer.take_values(state["optimizer"])
             log(task=run.task, starts_from=run.start.stem)
         return 0, 0.0
-    state = torch.load(path, map_location=run.device, weights_only=True)
-    optimizer.load_state_dict(state["optimizer"])
-    log(task=run.task, resumed=state["step"])
-    return int(state["step"]), float(state["seconds"])
+    with reading(path) as state:
+        optimizer.load_state_dict(state["optimizer"])
+        log(task=run.task, resumed=state["step"])
+        return int(state["step"]), float(state["seconds"])
 
 
 def save_stack(model: Any, task: str, folder: Path, backbone: str, revision: str) -> None:

@@ -20,6 +20,7 @@ from torch import Tensor
 
 from conlora_agent.backbone.nano.vision import NanoVision
 from conlora_agent.backbone.numbers import compute_in
+from conlora_agent.training.checkpoints import reading
 from conlora_agent.training.losses import dense_loss
 from conlora_agent.training.stream import DrawnBatches, loader
 
@@ -111,11 +112,11 @@ def _resume(run: VisionRun, model: NanoVision, optimizer: torch.optim.Optimizer)
     path = run.out / "vision.pt"
     if not path.exists():
         return 0, 0.0
-    state = torch.load(path, map_location=run.device, weights_only=True)
-    own = model.state_dict()
-    fitting = {k: v for k, v in state["model"].items() if k in own and own[k].shape == v.shape}
-    model.load_state_dict(fitting, strict=False)
-    if len(fitting) == len(own):
-        optimizer.load_state_dict(state["optimizer"])
-    log(resumed=state["step"], fresh=sorted(set(own) - set(fitting)))
-    return int(state["step"]), float(state["seconds"])
+    with reading(path) as state:
+        own = model.state_dict()
+        fitting = {k: v for k, v in state["model"].items() if k in own and own[k].shape == v.shape}
+        model.load_state_dict(fitting, strict=False)
+        if len(fitting) == len(own):
+            optimizer.load_state_dict(state["optimizer"])
+        log(resumed=state["step"], fresh=sorted(set(own) - set(fitting)))
+        return int(state["step"]), float(state["seconds"])
