@@ -145,12 +145,15 @@ def test_a_region_is_dragged_clicked_and_typed(tab: Tab, site: Served) -> None:
     tab.keep("region")
     page.locator("#tray .quick", has_text="What is written here?").click()
     tab.answered("QUIET OCEAN")
+    assert page.locator("#chat .marked.drawn").count() == 0, "the next message is about the whole picture again"
     (turn,) = site.agent.threads.show(site.agent.threads.list()[0].id).turns[1:]
     assert turn.region == pytest.approx((0.3, 0.1, 0.6, 0.5), abs=0.01)
     page.get_by_label("the blue book 90%: ask about it").click()
     page.locator("#tray .region").wait_for()
+    assert page.locator("#chat .marked.drawn").count() == 1
     page.get_by_label("Forget the marked region").click()
     page.locator("#tray .region").wait_for(state="detached")
+    assert page.locator("#chat .marked.drawn").count() == 0
     page.locator("#tray .thumb.current").click()
     page.locator("#viewer .seen").wait_for()
     for key in ("ArrowRight", "Shift+ArrowDown", "Enter"):

@@ -43,6 +43,7 @@ window.conlora = (() => {
       if (said.answer === null) return;
     }
     if (said.do === "look") closeViewer();
+    if (said.do === "look" || said.do === "unmark") forget();
     send(said.do, said);
   }
 
@@ -131,10 +132,15 @@ window.conlora = (() => {
   /* -- a region is marked: by dragging, or with the arrow keys in the viewer ---------------------------------------- */
 
   function mark(figure, box) {
+    forget();
+    show(figure, box);
     send("look", { picture: figure.dataset.picture, box: box.map((edge) => edge.toFixed(4)).join(",") });
     closeViewer();
     $("#box textarea")?.focus();
   }
+
+  /* Only what the next message is about is drawn. */
+  const forget = () => document.querySelectorAll("#chat .marked.drawn").forEach((one) => one.remove());
 
   let justMarked = false;
   const clamp = (value) => Math.min(1, Math.max(0, value));
@@ -234,6 +240,7 @@ window.conlora = (() => {
       });
       while (list.children.length > turns.length) list.lastChild.remove();
       page.classList.toggle("empty", !turns.length);
+      if (grown) forget();
       if (near || grown) page.scrollTop = page.scrollHeight;
       announce(list.lastElementChild);
     };

@@ -115,12 +115,13 @@ class Page:
     def _drawer(self, agent: Agent, manage: bool) -> None:
         settings = agent.settings
         with gr.Sidebar(open=False, width=330, position="right", elem_id="drawer"):
-            gr.HTML("<h2>Tasks</h2>")
+            gr.HTML("<h2>Tasks</h2>", **PLAIN)
             self.tasks = gr.HTML(
                 elem_id="tasks", js_on_load="conlora.switches(element, watch)", apply_default_css=False
             )
             if manage:
-                gr.HTML('<button type="button" class="choice" data-tool="folder">Add a task from a folder …</button>')
+                folder = '<button type="button" class="choice" data-tool="folder">Add a task from a folder …</button>'
+                gr.HTML(folder, elem_id="add", **PLAIN)
             with gr.Accordion("Model and router", open=False, elem_id="settings"):
                 self.model = gr.HTML(elem_id="model", **PLAIN)
                 self.settings = [
@@ -132,7 +133,8 @@ class Page:
                 ]  # fmt: skip
                 gr.HTML(
                     "<small>For all conversations until the program ends; config.toml keeps them.</small>"
-                    '<button type="button" class="choice" data-tool="look">Light / dark</button>'
+                    '<button type="button" class="choice" data-tool="look">Light / dark</button>',
+                    **PLAIN,
                 )
 
     def _conversation(self) -> None:
