@@ -80,15 +80,18 @@ class DrawingStudio:
 
     def report(self, rng: random.Random) -> tuple[str, list[str]]:
         """Up to four objects as the mid layer states them, then one to six lines of words, numbers and misreadings."""
-        stated = [self._stated(rng) for _ in range(rng.choice((0, 0, 0, 1, 2, 4)))]
         phrases = [self.words.phrase(rng, rng.choice((1, 1, 2, 3))) for _ in range(rng.choice((1, 2, 2, 3, 4, 6)))]
         lines = [misread(phrase, rng) for phrase in phrases]
-        return "".join(stated) + "\n".join(lines), lines
-
-    def _stated(self, rng: random.Random) -> str:
-        name, colour = rng.choice(known_names()["names"]), rng.choice(list(COLOURS))
-        place, where = f"{rng.randrange(10**8):08d}", rng.choice(list(WHERE.values()))
-        return f" {colour} {name}:{place}\n {name} is {colour}\n {name} {where}\n one {name}\n"
+        names = rng.sample(known_names()["names"], rng.choice((0, 0, 0, 1, 2, 4)))
+        groups, statements = "", ""
+        for name in names:
+            colour, place = rng.choice(list(COLOURS)), f"{rng.randrange(10**8):08d}"
+            groups += f" {colour} {name}:{place}\n"
+            statements += f" {name} is {colour}\n {name} {rng.choice(list(WHERE.values()))}\n"
+            if rng.random() < 1 / len(names):
+                statements += "".join(f" {name} says {line}\n" for line in lines)
+        counts = "".join(f" one {name}\n" for name in names)
+        return groups + statements + counts + "\n".join(lines), lines
 
     def chart(self, rng: random.Random) -> Sample:
         """A bar or line chart; its title, labels and values are in `facts`."""
