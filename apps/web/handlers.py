@@ -43,10 +43,11 @@ EMPTY = {"value": ""}
 NOTHING_SENT = (None, gr.skip(), gr.skip(), gr.skip(), gr.skip())
 DESCRIBE = "Describe this picture."
 """What a picture sent without a word asks for; shown as the user's message."""
+RECEIPT = PICTURE.with_name("receipt.png")
 EXAMPLES: tuple[tuple[str, Path | None], ...] = (
     ("Describe this image", PICTURE),
     ("Where is the blue book?", PICTURE),
-    ("What is written on the red book?", PICTURE),
+    ("What does the receipt say?", RECEIPT),
     ("What is 17% of 2480?", None),
 )
 

@@ -88,13 +88,17 @@ class Panels:
     # -- settings -----------------------------------------------------------------------------------------------------
 
     def model(self) -> str:
-        """What the model is, as HTML."""
+        """What the model and the router are, as HTML."""
         settings, models = self._agent.settings, self._agent.models
         facts = {"Backbone": settings.backbone, "State": "loaded" if models.loaded else "not loaded yet"}
         if models.loaded:
             backbone = models.backbone()
             facts |= {"Revision": backbone.revision, "Stacks in memory": ", ".join(backbone.stacks()) or "none"}
-        facts |= {"Network": "off" if settings.offline else "for tools that need it", "Kept in": str(settings.home)}
+        facts |= {
+            "Router": settings.router,
+            "Network": "off" if settings.offline else "for tools that need it",
+            "Kept in": str(settings.home),
+        }
         rows = "".join(f"<dt>{plain(name)}</dt><dd>{plain(value)}</dd>" for name, value in facts.items())
         return f'<dl class="facts">{rows}</dl>'
 
