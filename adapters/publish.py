@@ -17,7 +17,7 @@ import tomlkit
 
 from adapters.manifest import MANIFEST, parse_manifest, read_manifest
 from adapters.weights import TENSORS, check_weights
-from conlora_agent.core.errors import StorageError
+from conlora_agent.core.errors import StorageError, first_line
 from conlora_agent.core.files import replace_file
 
 
@@ -27,6 +27,8 @@ def publish_stack(folder: Path, backbone: str, write: Callable[[Path], None]) ->
     Returns where the weights are. Raises WeightsError when what was written is no stack, StorageError when the disk
     refuses; the task is then as it was.
     """
+    from safetensors import SafetensorError
+
     before = read_manifest(folder).backbones.get(backbone)
     try:
         with tempfile.TemporaryDirectory(prefix=".", dir=folder) as staged:
@@ -39,8 +41,9 @@ def publish_stack(folder: Path, backbone: str, write: Callable[[Path], None]) ->
             shutil.rmtree(target, ignore_errors=True)
             os.replace(work, target)
         _point_to(folder / MANIFEST, backbone, target.name)
-    except OSError as error:
-        raise StorageError(f"the stack cannot be written to {folder} ({error.strerror})", "free disk space") from error
+    except (OSError, SafetensorError) as error:
+        why = getattr(error, "strerror", None) or first_line(error)
+        raise StorageError(f"the stack cannot be written to {folder} ({why})", "free disk space") from error
     if before is not None and before.weights not in (None, target.name):
         shutil.rmtree(folder / before.weights, ignore_errors=True)
     return target

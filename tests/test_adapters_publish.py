@@ -6,6 +6,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+from safetensors import SafetensorError
 from task_folders import write_stack, write_task
 
 from adapters.manifest import read_manifest
@@ -51,7 +52,13 @@ def full(folder: Path) -> None:
     raise OSError(28, "No space left on device")
 
 
-@pytest.mark.parametrize(("write", "error"), [(half, WeightsError), (full, StorageError)])
+def full_for_weights(folder: Path) -> None:
+    raise SafetensorError("I/O error: No space left on device")
+
+
+@pytest.mark.parametrize(
+    ("write", "error"), [(half, WeightsError), (full, StorageError), (full_for_weights, StorageError)]
+)
 def test_what_is_no_stack_changes_nothing(tmp_path: Path, write: object, error: type[Exception]) -> None:
     folder = write_task(tmp_path, more='[backbones.nano]\nweights = "mine"\n')
     write_stack(folder / "mine")

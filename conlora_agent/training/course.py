@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 
 from adapters.manifest import Training
-from conlora_agent.core.errors import BackboneError
+from conlora_agent.core.errors import BackboneError, StorageError, first_line
 from conlora_agent.core.types import Message
 from conlora_agent.prompts import SYSTEM
 from conlora_agent.training.checkpoints import reading
@@ -172,8 +172,11 @@ class Teacher:
         checkpoint = self._course.checkpoint
         checkpoint.parent.mkdir(parents=True, exist_ok=True)
         state = {"optimizer": self._optimizer.state_dict(), "standing": asdict(standing), "losses": self._losses}
-        torch.save({**state, "random": torch.get_rng_state()}, checkpoint.with_suffix(".tmp"))
-        os.replace(checkpoint.with_suffix(".tmp"), checkpoint)
+        try:
+            torch.save({**state, "random": torch.get_rng_state()}, checkpoint.with_suffix(".tmp"))
+            os.replace(checkpoint.with_suffix(".tmp"), checkpoint)
+        except (OSError, RuntimeError) as error:  # torch says the latter of a full disk
+            raise StorageError(f"{checkpoint} cannot be written ({first_line(error)})", "free disk space") from error
 
     def _resume(self) -> Standing:
         """The standing of the checkpoint, with weights, optimiser and random numbers as they were there."""

@@ -17,7 +17,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from conlora_agent.core.errors import BackboneError
+from conlora_agent.core.errors import BackboneError, first_line
 
 WEIGHTS = Path(__file__).parent / "weights"
 """What this repository carries: names.json and low, upper, heads, look, reader, mid as safetensors in bf16."""
@@ -82,24 +82,35 @@ def assembled(cache: Path, progress: Progress | None = None) -> Path:
     A folder whose checksums fail is remade. Raises BackboneError when a part is missing or the disk refuses.
     """
     from filelock import FileLock
+    from safetensors import SafetensorError
 
     target = cache / "nano" / revision()
-    target.parent.mkdir(parents=True, exist_ok=True)
     if intact(target):
         return target
-    with FileLock(target.parent / f"{target.name}.lock"):
-        if intact(target):
-            return target
-        work = Path(tempfile.mkdtemp(prefix="build-", dir=target.parent))
-        try:
-            build(work, progress or (lambda message, done: None))
-            shutil.rmtree(target, ignore_errors=True)
-            os.replace(work, target)
-        except OSError as error:
-            raise BackboneError(f"nano could not be assembled ({error.strerror})", "free some disk space") from error
-        finally:
-            shutil.rmtree(work, ignore_errors=True)
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(target.parent / f"{target.name}.lock"):
+            if not intact(target):
+                _replace(target, progress or (lambda message, done: None))
+    except (OSError, SafetensorError) as error:
+        why = getattr(error, "strerror", None) or first_line(error)
+        remedy = "free some disk space, or set CONLORA_CACHE to another folder"
+        raise BackboneError(f"nano could not be assembled in {cache} ({why})", remedy) from error
     return target
+
+
+def _replace(target: Path, progress: Progress) -> None:
+    """Build a whole folder, then put it in the place of `target`. One process at a time."""
+    building = f"build-{target.name}-"
+    for left in target.parent.glob(f"{building}*"):  # by a process that was killed
+        shutil.rmtree(left, ignore_errors=True)
+    work = Path(tempfile.mkdtemp(prefix=building, dir=target.parent))
+    try:
+        build(work, progress)
+        shutil.rmtree(target, ignore_errors=True)
+        os.replace(work, target)
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
 
 
 def intact(folder: Path) -> bool:
@@ -120,7 +131,9 @@ def checksum(file: Path) -> str:
 def build(folder: Path, progress: Progress) -> None:
     """Write the assembled model into an empty folder."""
     import torch
+    import transformers
 
+    transformers.utils.logging.disable_progress_bar()  # beside ours
     progress("reading the language model (once, about half a minute)", 0.05)
     tokenizer, language = language_model()
     progress("putting the vision layers on", 0.6)
