@@ -17,7 +17,7 @@ import tomlkit
 
 from adapters.manifest import MANIFEST, parse_manifest, read_manifest
 from adapters.weights import TENSORS, check_weights
-from conlora_agent.core.errors import StorageError, first_line
+from conlora_agent.core.errors import StorageError, reason
 from conlora_agent.core.files import replace_file
 
 
@@ -42,8 +42,7 @@ def publish_stack(folder: Path, backbone: str, write: Callable[[Path], None]) ->
             os.replace(work, target)
         _point_to(folder / MANIFEST, backbone, target.name)
     except (OSError, SafetensorError) as error:
-        why = getattr(error, "strerror", None) or first_line(error)
-        raise StorageError(f"the stack cannot be written to {folder} ({why})", "free disk space") from error
+        raise StorageError(f"the stack cannot be written to {folder} ({reason(error)})", "free disk space") from error
     if before is not None and before.weights not in (None, target.name):
         shutil.rmtree(folder / before.weights, ignore_errors=True)
     return target

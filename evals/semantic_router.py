@@ -54,7 +54,8 @@ def compare_semantic_router(
         answers = json.loads((folder / "found.json").read_text())
     runs = []
     for answer, train in zip(answers, inside, strict=True):
-        known = np.array([sentence.label in {s.label for s in train} for sentence in test])
+        labels = {sentence.label for sentence in train}
+        known = np.array([sentence.label in labels for sentence in test])
         right = np.array([route == s.label for route, s in zip(answer["routes"], test, strict=True)])
         runs.append(score(right, np.array(answer["scores"]), known))
     return mean_of(NAME, runs, Latency.of(answers[-1]["milliseconds"]))

@@ -255,19 +255,24 @@ class Interrupted(Exception):
     pass
 
 
+def interrupt(order: Order, settings: Settings, at: int) -> None:
+    """Run until step `at`."""
+
+    def stop(step: int, of: int, loss: float) -> None:
+        if step == at:
+            raise Interrupted
+
+    with pytest.raises(Interrupted):
+        run(order, settings, on_step=stop)
+
+
 def test_an_interrupted_run_resumes_and_ends_as_if_nothing_had_happened(
     tmp_path: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(course, "SAVE_SECONDS", 0.0)
     whole = run(make_order(tmp_path / "whole", dropout=0.1), settings)
-
-    def stop(step: int, of: int, loss: float) -> None:
-        if step == 5:
-            raise Interrupted
-
     order = make_order(tmp_path / "broken", dropout=0.1)
-    with pytest.raises(Interrupted):
-        run(order, settings, on_step=stop)
+    interrupt(order, settings, 5)
     assert "nano" not in read_manifest(order.folder).backbones
     resumed = run(order, settings)
     assert resumed["resumed_from"] == 4
@@ -281,14 +286,8 @@ def test_a_damaged_checkpoint_is_named_with_its_remedy(
     tmp_path: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch, damage: Callable[[bytes], bytes]
 ) -> None:
     monkeypatch.setattr(course, "SAVE_SECONDS", 0.0)
-
-    def stop(step: int, of: int, loss: float) -> None:
-        if step == 2:
-            raise Interrupted
-
     order = make_order(tmp_path, epochs=1)
-    with pytest.raises(Interrupted):
-        run(order, settings, on_step=stop)
+    interrupt(order, settings, 2)
     (checkpoint,) = (settings.cache / "training").glob("*.pt")
     checkpoint.write_bytes(damage(checkpoint.read_bytes()))
     with pytest.raises(BackboneError, match="does not fit") as refused:
@@ -303,14 +302,8 @@ def test_another_seed_or_a_fresh_start_does_not_resume(
     from dataclasses import replace
 
     monkeypatch.setattr(course, "SAVE_SECONDS", 0.0)
-
-    def stop(step: int, of: int, loss: float) -> None:
-        if step == 2:
-            raise Interrupted
-
     order = make_order(tmp_path, epochs=1)
-    with pytest.raises(Interrupted):
-        run(order, settings, on_step=stop)
+    interrupt(order, settings, 2)
     assert run(replace(order, seed=1), settings)["resumed_from"] is None
     assert run(replace(order, fresh=True), settings)["resumed_from"] is None
 

@@ -99,6 +99,9 @@ class Tool(ABC, Generic[Args]):
     changes: bool = False
     """Whether a call may change something out there, so that the user is asked before it is made."""
 
+    least_examples: ClassVar[int] = 8
+    """Routing examples that it has to have."""
+
     @abstractmethod
     def arguments(self, request: str, context: ToolContext) -> dict[str, Any]:
         """Arguments found in the user's words and the context. Raises MissingArgument rather than guess."""

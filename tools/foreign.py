@@ -65,6 +65,7 @@ class ForeignTool(Tool[BaseModel]):
     """A tool whose arguments are known by their schema alone."""
 
     result_model = Output
+    least_examples = 0  # it is known by its description
     schema: Schema
     """JSON schema of its arguments, as `schemas.arguments_schema` gives it."""
 

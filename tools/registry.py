@@ -146,12 +146,5 @@ def _search_providers(at: Providers) -> list[Provider]:
 
 
 def _few_examples(tool: AnyTool) -> list[str]:
-    """A tool made by others is known by its description, and need not be given examples."""
-    from tools.foreign import ForeignTool
-
-    count = len(tool.examples)
-    return (
-        []
-        if count >= 8 or isinstance(tool, ForeignTool)
-        else [f"{tool.name} has {count} routing examples; write at least 8"]
-    )
+    count, least = len(tool.examples), tool.least_examples
+    return [] if count >= least else [f"{tool.name} has {count} routing examples; write at least {least}"]

@@ -210,8 +210,8 @@ def exercise(rng: random.Random, studio: Studio | None = None) -> Exercise:
     given = [part for part in parts if part.value is not None]
     known, moved = _known(rng, given)
     rng.shuffle(given)
-    topics = [part for part in given if part.topical and part.name not in moved] if rng.random() < TOPICAL else []
-    topic = topics[0] if topics else None
+    topics = (part for part in given if part.topical and part.name not in moved)
+    topic = next(topics, None) if rng.random() < TOPICAL else None
     given = [part for part in given if part is not topic]
     spoken = [moved.get(part.name, part.words) for part in given]
     request = _request(rng, verb.replace("_", " "), noun if topic is None else str(topic.value), spoken)

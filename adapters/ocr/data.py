@@ -9,11 +9,11 @@ from adapters.exercise import Exercise, Studio
 TOLD = 0.75
 """Share of the exercises without a picture: copying each line, and only these, is most of what is to be learned."""
 LONGEST = 60
-"""Characters of the longest text taught: copying longer ones is the same skill at a higher price."""
+"""Characters of the longest text on a picture: copying longer ones is the same skill at a higher price."""
 
 
 def exercise(rng: random.Random, studio: Studio) -> Exercise:
-    """All text of the picture, line by line in reading order; "(no text)" when there is none."""
+    """All text of a picture, seen or told of, line by line in reading order; "(no text)" when there is none."""
     if rng.random() < TOLD:
         told, lines = studio.report(rng)
         return Exercise(None, "", "\n".join(lines), told=told)

@@ -103,6 +103,11 @@ class StorageError(Failure):
     """The database or the picture store cannot be read or written."""
 
 
+def reason(error: Exception) -> str:
+    """Why a file could not be read or written: what the system says, else the library that tried."""
+    return getattr(error, "strerror", None) or first_line(error)
+
+
 def first_line(error: object) -> str:
     """What a library's error says, as one line of at most 200 characters; its type's name where it says nothing."""
     return next(iter(str(error).strip().splitlines()), "")[:200] or type(error).__name__

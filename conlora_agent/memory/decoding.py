@@ -12,7 +12,7 @@ import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from conlora_agent.core.errors import PictureError
+from conlora_agent.core.errors import PictureError, reason
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -34,8 +34,9 @@ def read_picture_file(path: Path) -> bytes:
     except FileNotFoundError as error:
         raise PictureError(f"there is no file {path}", "check the path") from error
     except (OSError, ValueError) as error:
-        why = getattr(error, "strerror", None) or error
-        raise PictureError(f"cannot read {path} ({why})", "give the path of a readable picture file") from error
+        raise PictureError(
+            f"cannot read {path} ({reason(error)})", "give the path of a readable picture file"
+        ) from error
 
 
 def decode_picture(data: bytes, *, max_pixels: int) -> Image:

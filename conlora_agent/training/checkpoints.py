@@ -1,7 +1,8 @@
-"""Checkpoints of interrupted runs: one that is damaged, or of other code, is named in a line with its remedy."""
+"""Checkpoints of runs: written whole, and read so that one that is damaged, or of other code, is named in a line."""
 
 from __future__ import annotations
 
+import os
 import pickle
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,9 +11,19 @@ from typing import Any
 
 import torch
 
-from conlora_agent.core.errors import BackboneError, first_line
+from conlora_agent.core.errors import BackboneError, StorageError, first_line
 
 BEGIN_ANEW = "remove that file to begin anew, or choose another --out"
+
+
+def keep(path: Path, state: dict[str, Any]) -> None:
+    """Put `state` in the place of the checkpoint `path`. Raises StorageError, and leaves the one before."""
+    beside = path.with_suffix(".tmp")
+    try:
+        torch.save(state, beside)
+        os.replace(beside, path)
+    except (OSError, RuntimeError) as error:  # torch says the latter of a full disk
+        raise StorageError(f"{path} cannot be written ({first_line(error)})", "free disk space") from error
 
 
 @contextmanager

@@ -7,7 +7,6 @@ Not covered here: what a loss is (learner.py) and where weights go afterwards (u
 from __future__ import annotations
 
 import math
-import os
 import random
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -19,10 +18,10 @@ import torch
 from torch import Tensor
 
 from adapters.manifest import Training
-from conlora_agent.core.errors import BackboneError, StorageError, first_line
+from conlora_agent.core.errors import BackboneError
 from conlora_agent.core.types import Message
 from conlora_agent.prompts import SYSTEM
-from conlora_agent.training.checkpoints import reading
+from conlora_agent.training.checkpoints import keep, reading
 from conlora_agent.training.learner import Learner
 from conlora_agent.training.lessons import Lesson
 from conlora_agent.training.optimise import MasterAdamW
@@ -172,11 +171,7 @@ class Teacher:
         checkpoint = self._course.checkpoint
         checkpoint.parent.mkdir(parents=True, exist_ok=True)
         state = {"optimizer": self._optimizer.state_dict(), "standing": asdict(standing), "losses": self._losses}
-        try:
-            torch.save({**state, "random": torch.get_rng_state()}, checkpoint.with_suffix(".tmp"))
-            os.replace(checkpoint.with_suffix(".tmp"), checkpoint)
-        except (OSError, RuntimeError) as error:  # torch says the latter of a full disk
-            raise StorageError(f"{checkpoint} cannot be written ({first_line(error)})", "free disk space") from error
+        keep(checkpoint, {**state, "random": torch.get_rng_state()})
 
     def _resume(self) -> Standing:
         """The standing of the checkpoint, with weights, optimiser and random numbers as they were there."""

@@ -21,6 +21,7 @@ from conlora_agent.backbone.nano.configuration import NanoConfig
 from conlora_agent.backbone.nano.look import SecondLook, crops, thumbnails
 from conlora_agent.backbone.nano.vision import NanoVision
 from conlora_agent.core.types import Box
+from conlora_agent.training.checkpoints import keep
 from conlora_agent.training.stream import Batches, loader
 from conlora_agent.training.studio import SQUARE, DrawingStudio
 from conlora_agent.training.vision import log
@@ -146,8 +147,7 @@ def fit(run: LookRun, look: SecondLook, held: dict[str, Tensor]) -> None:
             schedule.step()
             total += float(loss.detach())
         log(stage="look", epoch=epoch, loss=round(total / (count // batch), 4), **accuracy(look, held))
-    torch.save(look.state_dict(), run.out / "look.tmp")
-    os.replace(run.out / "look.tmp", run.out / "look.pt")
+    keep(run.out / "look.pt", look.state_dict())
 
 
 @torch.no_grad()

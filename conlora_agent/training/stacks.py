@@ -26,7 +26,7 @@ from conlora_agent.backbone.nano.processing import END, invocation_ids, plain_id
 from conlora_agent.backbone.nano.vision import Closeup
 from conlora_agent.core.types import Message
 from conlora_agent.prompts import SYSTEM
-from conlora_agent.training.checkpoints import reading
+from conlora_agent.training.checkpoints import keep, reading
 from conlora_agent.training.optimise import MasterAdamW
 from conlora_agent.training.stream import Batches, loader
 from conlora_agent.training.vision import log
@@ -285,9 +285,8 @@ def train_stack(run: StackRun, model: Any, exercises: Exercises) -> None:
 
 
 def _save(run: StackRun, optimizer: MasterAdamW, step: int, spent: float) -> None:
-    path = run.out / f"{run.task}.pt"
-    torch.save({"optimizer": optimizer.state_dict(), "step": step, "seconds": spent}, path.with_suffix(".tmp"))
-    os.replace(path.with_suffix(".tmp"), path)
+    state = {"optimizer": optimizer.state_dict(), "step": step, "seconds": spent}
+    keep(run.out / f"{run.task}.pt", state)
 
 
 def _resume(run: StackRun, optimizer: MasterAdamW) -> tuple[int, float]:

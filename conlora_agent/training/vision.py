@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import sys
 import time
 from collections.abc import Sequence
@@ -20,7 +19,7 @@ from torch import Tensor
 
 from conlora_agent.backbone.nano.vision import NanoVision
 from conlora_agent.backbone.numbers import compute_in
-from conlora_agent.training.checkpoints import reading
+from conlora_agent.training.checkpoints import keep, reading
 from conlora_agent.training.losses import dense_loss
 from conlora_agent.training.stream import DrawnBatches, loader
 
@@ -101,10 +100,8 @@ def _step(
 
 
 def _save(run: VisionRun, model: NanoVision, optimizer: torch.optim.Optimizer, step: int, spent: float) -> None:
-    path = run.out / "vision.pt"
     state = {"model": model.state_dict(), "optimizer": optimizer.state_dict(), "step": step, "seconds": spent}
-    torch.save(state, path.with_suffix(".tmp"))
-    os.replace(path.with_suffix(".tmp"), path)
+    keep(run.out / "vision.pt", state)
 
 
 def _resume(run: VisionRun, model: NanoVision, optimizer: torch.optim.Optimizer) -> tuple[int, float]:

@@ -17,7 +17,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from conlora_agent.core.errors import BackboneError, first_line
+from conlora_agent.core.errors import BackboneError, reason
 
 WEIGHTS = Path(__file__).parent / "weights"
 """What this repository carries: names.json and low, upper, heads, look, reader, mid as safetensors in bf16."""
@@ -93,9 +93,8 @@ def assembled(cache: Path, progress: Progress | None = None) -> Path:
             if not intact(target):
                 _replace(target, progress or (lambda message, done: None))
     except (OSError, SafetensorError) as error:
-        why = getattr(error, "strerror", None) or first_line(error)
         remedy = "free some disk space, or set CONLORA_CACHE to another folder"
-        raise BackboneError(f"nano could not be assembled in {cache} ({why})", remedy) from error
+        raise BackboneError(f"nano could not be assembled in {cache} ({reason(error)})", remedy) from error
     return target
 
 

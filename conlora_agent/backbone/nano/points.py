@@ -46,6 +46,11 @@ class Line:
         x, y = (self.length * cos + self.height * sin) / 2, (self.length * sin + self.height * cos) / 2
         return self.centre[0] - x, self.centre[1] - y, self.centre[0] + x, self.centre[1] + y
 
+    def on(self, width: int, height: int) -> Box:
+        """The upright box, 0..1 of a canvas of this size."""
+        left, top, right, bottom = self.box
+        return left / width, top / height, right / width, bottom / height
+
     def moved(self, left: float, top: float, scale: float) -> Line:
         """The same line in a picture whose corner is at (left, top) and that shows everything `scale` times larger."""
         centre = (self.centre[0] - left) * scale, (self.centre[1] - top) * scale
@@ -78,9 +83,7 @@ class Points:
 
     def drop_letters(self, read: list[Line], width: int, height: int) -> None:
         """Forget objects that are part of a line that could be read, on a canvas of this size: letters, no things."""
-        lines = [
-            (line.box[0] / width, line.box[1] / height, line.box[2] / width, line.box[3] / height) for line in read
-        ]
+        lines = [line.on(width, height) for line in read]
         kept = [i for i, box in enumerate(self.boxes) if all(_share(box, line) < LETTER for line in lines)]
         self.objects, self.boxes = [self.objects[i] for i in kept], [self.boxes[i] for i in kept]
 

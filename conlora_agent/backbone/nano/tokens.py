@@ -16,7 +16,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from conlora_agent.backbone.nano.configuration import CELL, NanoConfig
+from conlora_agent.backbone.nano.configuration import NanoConfig
 from conlora_agent.backbone.nano.dense import DenseOutput
 from conlora_agent.backbone.nano.look import Seen
 from conlora_agent.backbone.nano.points import Points
@@ -110,7 +110,7 @@ class PointTokens(nn.Module):
         out = []
         for row, places in enumerate(points):
             lines = [self._line(line, words) for line in sight.written[row]]
-            height, width = (CELL * cells for cells in sight.dense.heat.shape[-2:])
+            height, width = sight.size
             on = [[lines[k] for k in some] for some in sight.points[row].lines_on(width, height)]
             parts = [*self._object_tokens(sight.dense, row, places, sight.seen[row], on, words), *filter(len, lines)]
             if any(map(len, lines)):

@@ -53,13 +53,18 @@ class Sight:
     written: list[list[Writing]]
     """Per picture what its lines say."""
 
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width of the canvases in pixels."""
+        height, width = self.dense.heat.shape[-2:]
+        return CELL * height, CELL * width
+
     def lines(self, row: int, place: Box) -> tuple[Region, ...]:
         """What can be read on one of the pictures, line by line; `place` is where it lies on its canvas."""
-        height, width = (CELL * cells for cells in self.dense.heat.shape[-2:])
+        height, width = self.size
         found = []
         for line, said in zip(self.points[row].lines, self.written[row], strict=True):
-            left, top, right, bottom = line.box
-            box = onto((left / width, top / height, right / width, bottom / height), place)
+            box = onto(line.on(width, height), place)
             if said.legible and box[0] < box[2] and box[1] < box[3]:
                 found.append(Region(label=said.text, box=box, score=said.confidence, line=True))
         return tuple(found)
