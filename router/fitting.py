@@ -14,6 +14,7 @@ from router.calibration import Calibration
 from router.classifier import Classifier, Encode, fit_classifier
 from router.features import RouteTable
 from router.head import LinearHead
+from router.openings import Openings
 from router.openset import Gate
 from router.overlap import resembling
 from router.plan_training import fit_planner, messages
@@ -56,6 +57,7 @@ class Fitted:
             "table": asdict(self.classifier.table),
             "calibration": asdict(self.classifier.calibration),
             "gate": gate.settings() if gate else None,
+            "openings": dict(self.planner.openings.scores) if self.planner else {},
         }
 
     @classmethod
@@ -66,8 +68,7 @@ class Fitted:
         projection, middles = Projection(arrays["projection"]), arrays["middles"]
         gate = Gate.restore(arrays, settings["gate"]) if settings["gate"] else None
         classifier = Classifier(table, projection, head, middles, Calibration(**settings["calibration"]), gate)
-        planner = Planner(_two_columns(arrays["cut"]), _two_columns(arrays["use"])) if "cut" in arrays else None
-        return cls(classifier, planner)
+        return cls(classifier, _planner(arrays, settings) if "cut" in arrays else None)
 
 
 def fit(routes: Sequence[Route], shared: SharedExamples, encode: Encode) -> Fitted:
@@ -89,6 +90,10 @@ def _unserved(shared: SharedExamples, routes: Sequence[Route], encode: Encode) -
     near = resembling([example.text for example in shared.outside], served, encode, SERVED)
     kept = tuple(example for example, is_near in zip(shared.outside, near, strict=True) if not is_near)
     return replace(shared, outside=kept)
+
+
+def _planner(arrays: dict[str, NDArray[Any]], settings: dict[str, Any]) -> Planner:
+    return Planner(_two_columns(arrays["cut"]), _two_columns(arrays["use"]), Openings(settings["openings"]))
 
 
 def _two_columns(weights: NDArray[Any]) -> LinearHead:

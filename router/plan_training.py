@@ -11,18 +11,30 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from conlora_agent.core.types import CLARIFY, Route, RouteQuery
+from conlora_agent.core.types import CLARIFY, Example, Route, RouteQuery
 from router.builtin import PlanExample, PlanStep
 from router.encoder import Vectors
 from router.features import Array, RouteTable, as_features
 from router.head import LinearHead, fit_head
+from router.openings import Openings
 from router.planning import Border, Part, PartStep, Planner, borders, cut_features, use_features
 
 JOINED = 150
 JOINTS = (" and ", " and ", ", and ", ", ", ", then ", " and then ", ". ", "; ", "\n", " and also ", ", also ")
 AFTER_MARK = (" ", " ", " And ", " Also, ", " Then ", "\n")
 """What stands between two requests, after words and after a closing mark."""
-CUT_L2 = 1e-3
+BEFORE = (
+    "hi there! {}", "just curious, {}", "quick question. {}", "sorry to bother you, but {}", "if you don't mind, {}",
+    "my sister wants to know, {}", "I've been wondering about this. {}", "ok, so {}", "we are on a trip. {}",
+    "this may sound silly, but {}", "well, as I said, {}", "let me see, {}", "I need your help. {}", "now then, {}",
+)  # fmt: skip
+AFTER = (
+    "{}, please", "{}, if you can", "{}, thanks in advance", "{}, and be exact", "{}, and nothing else", "{}, will you",
+    "{}, no hurry", "{}, and please be quick about it", "{}, or is that too hard", "{}, as precisely as possible",
+)  # fmt: skip
+"""What people put around one request: {} stands for it."""
+WRAPPED = 150
+CUT_L2 = 2e-4
 USE_L2 = 1e-3
 
 Encode = Callable[[Sequence[str]], Vectors]
@@ -41,19 +53,13 @@ def messages(routes: Sequence[Route], plans: Sequence[PlanExample]) -> list[Plan
         for e in route.examples
         if not e.previous and borders(e.text)
     ]
-    return known + singles + _joined(routes)
+    return known + singles + _joined(routes) + _wrapped(routes)
 
 
 def _joined(routes: Sequence[Route]) -> list[PlanExample]:
     """Pairs of unrelated requests put together, so that every route is met in plans, a new task's too."""
     rng = random.Random(0)
-    pool = [
-        (route.name, example)
-        for route in routes
-        if route.kind in ("task", "tool")
-        for example in route.examples
-        if not example.previous and not borders(example.text)
-    ]
+    pool = _pool(routes)
     made: list[PlanExample] = []
     for _ in range(min(JOINED, len(pool) // 2)):
         (name, first), (other, second) = rng.sample(pool, 2)
@@ -64,15 +70,39 @@ def _joined(routes: Sequence[Route]) -> list[PlanExample]:
     return made
 
 
+def _wrapped(routes: Sequence[Route]) -> list[PlanExample]:
+    """Single requests with an aside, which is no request of its own."""
+    rng = random.Random(1)
+    pool = _pool(routes)
+    made: list[PlanExample] = []
+    for name, example in rng.sample(pool, min(WRAPPED, len(pool))):
+        aside = rng.choice((*BEFORE, *AFTER))
+        text = aside.format(example.text if aside in BEFORE else example.text.rstrip(".?! "))
+        made.append(PlanExample(text=text, has_image=example.has_image, steps=(PlanStep(text=text, route=name),)))
+    return made
+
+
+def _pool(routes: Sequence[Route]) -> list[tuple[str, Example]]:
+    """Complete requests of tasks and tools that have no border in them, with their routes."""
+    return [
+        (route.name, example)
+        for route in routes
+        if route.kind in ("task", "tool")
+        for example in route.examples
+        if not example.previous and not borders(example.text)
+    ]
+
+
 def fit_planner(
     plans: Sequence[PlanExample], routes: Sequence[Route], table: RouteTable, encode: Encode, judge: Judge
 ) -> Planner | None:
     """Fit both decisions on `plans` (see `messages`); None when they show no message of several requests."""
-    cut_rows, cut_labels = _cut_data(plans, table, encode, judge)
+    openings = Openings.of(e.text for route in routes if route.kind in ("task", "tool") for e in route.examples)
+    cut_rows, cut_labels = _cut_data(plans, table, openings, encode, judge)
     use_rows, use_labels = _use_data(plans, routes, encode)
     if len(set(cut_labels)) < 2 or len(set(use_labels)) < 2:
         return None
-    return Planner(_fit(cut_rows, cut_labels, CUT_L2), _fit(use_rows, use_labels, USE_L2))
+    return Planner(_fit(cut_rows, cut_labels, CUT_L2), _fit(use_rows, use_labels, USE_L2), openings)
 
 
 def _fit(rows: Sequence[Array], labels: Sequence[int], l2: float) -> LinearHead:
@@ -81,7 +111,7 @@ def _fit(rows: Sequence[Array], labels: Sequence[int], l2: float) -> LinearHead:
 
 
 def _cut_data(
-    plans: Sequence[PlanExample], table: RouteTable, encode: Encode, judge: Judge
+    plans: Sequence[PlanExample], table: RouteTable, openings: Openings, encode: Encode, judge: Judge
 ) -> tuple[list[Array], list[int]]:
     queries: list[RouteQuery] = []
     owners: list[str] = []
@@ -95,7 +125,9 @@ def _cut_data(
         return [], []
     vectors, probabilities = encode([q.text for q in queries]), judge(queries, owners)
     parts = [Part(q.text, v, p) for q, v, p in zip(queries, vectors, probabilities, strict=True)]
-    rows = [cut_features(parts[2 * i], parts[2 * i + 1], border, table) for i, (border, _) in enumerate(places)]
+    rows = [
+        cut_features(parts[2 * i], parts[2 * i + 1], border, table, openings) for i, (border, _) in enumerate(places)
+    ]
     return rows, [label for _, label in places]
 
 

@@ -16,10 +16,11 @@ from conlora_agent.core.types import CHAT, CLARIFY, Kind
 from router.encoder import Vectors
 from router.features import ANAPHORA, Array, RouteTable, as_features, has_anaphora
 from router.head import LinearHead, softmax
+from router.openings import Openings
 
 MAX_PARTS = 4
-CUT_FROM = 0.5
-"""Probability from which a message is cut."""
+CUT_FROM = 0.55
+"""Probability from which a message is cut: taking one request apart is worse than answering only one of two."""
 MAX_BORDERS = 12
 """A message with more borders than this is prose, not a list of requests."""
 
@@ -64,10 +65,11 @@ class Planner:
 
     cut: LinearHead
     use: LinearHead
+    openings: Openings
 
     def cuts(self, left: Part, right: Part, border: Border, table: RouteTable) -> bool:
         """Whether `left` and `right` are two requests."""
-        return _yes(self.cut, cut_features(left, right, border, table)) > CUT_FROM
+        return _yes(self.cut, cut_features(left, right, border, table, self.openings)) > CUT_FROM
 
     def uses(self, steps: Sequence[PartStep], later: PartStep) -> tuple[int, ...]:
         """Position of the earlier step whose result `later` needs, or none."""
@@ -91,7 +93,7 @@ def stretches(text: str, marks: Sequence[Border]) -> list[str]:
     return [text[start:end].strip() for start, end in zip(starts, ends, strict=True)]
 
 
-def cut_features(left: Part, right: Part, border: Border, table: RouteTable) -> Array:
+def cut_features(left: Part, right: Part, border: Border, table: RouteTable, openings: Openings) -> Array:
     """One row: (features,)."""
     scalars = [
         *_certainty(left, table),
@@ -108,6 +110,7 @@ def cut_features(left: Part, right: Part, border: Border, table: RouteTable) -> 
         float(bool(_WORD.search(border.mark))),
         float("then" in border.mark or "also" in border.mark),
         float(has_anaphora(right.text)),
+        *openings.features(left.text, right.text),
     ]
     return np.concatenate([left.vector, right.vector, np.array(scalars)]).astype(np.float32)
 
