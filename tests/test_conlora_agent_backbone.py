@@ -190,7 +190,7 @@ def test_refuses_what_it_cannot_do(tmp_path: Path, picture: Image.Image) -> None
 
 def test_all_that_a_picture_holds_counts_in_the_context(picture: Image.Image) -> None:
     backbone = tiny_backbone()
-    pixels, seen = backbone.sight.look(picture, None, None)
+    pixels, seen = backbone.sight.look(picture, None, None, "read")
     assert len(seen.tokens) > 1
     asked = GenerateRequest("read", picture=picture, max_new_tokens=1)
     ids = backbone.profile.invocation("read", pixels, seen)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,12 +19,14 @@ from conlora_agent.backbone import load_backbone
 from conlora_agent.backbone.families import family_of
 from conlora_agent.backbone.hub import HubProfile, Passage, hub_profile
 from conlora_agent.backbone.local import LocalBackbone
+from conlora_agent.backbone.profile import Pixels
 from conlora_agent.core.errors import BackboneError, UnknownName
 from conlora_agent.core.protocols import GenerateRequest
 from conlora_agent.core.types import Message
 from conlora_agent.settings import Settings
 from tests.tiny_families import MAKERS, save_tiny, tiny
 
+QUESTION = "Is the door damaged?"
 HISTORY = (
     Message(role="system", content="Be brief."),
     Message(role="user", content="hello"),
@@ -51,14 +54,19 @@ def stack(kind: str, folder: Path, seed: int) -> Path:
 
 
 def ask(stack: str | None = None, key: str | None = "picture", **more: Any) -> GenerateRequest:
-    return GenerateRequest("Is the door damaged?", HISTORY, picture(), key, stack, **{"max_new_tokens": 6, **more})
+    return GenerateRequest(QUESTION, HISTORY, picture(), key, stack, **{"max_new_tokens": 6, **more})
+
+
+def shown(made: HubProfile, seed: int = 0) -> Pixels:
+    """A picture as it is seen with the question."""
+    return made.asking(made.pixels(picture(seed)), QUESTION)
 
 
 def first_logits(made: HubProfile) -> torch.Tensor:
     """Logits of the whole prompt in one go, as transformers itself computes them."""
-    pixels = made.pixels(picture())
+    pixels = shown(made)
     seen = made.see(pixels)
-    ids = made.prefix(HISTORY) + made.invocation("Is the door damaged?", pixels, seen)
+    ids = made.prefix(HISTORY) + made.invocation(QUESTION, pixels, seen)
     inputs = {"input_ids": torch.tensor([ids]), **pixels.inputs}
     image = inputs["input_ids"] == made._image_id
     if made.family.startswith("qwen"):
@@ -74,11 +82,11 @@ def test_reads_a_prompt_as_transformers_does_in_one_piece(kind: str) -> None:
     made = profile(kind)
     with torch.inference_mode():
         whole = first_logits(made)
-        pixels = made.pixels(picture())
+        pixels = shown(made)
         seen, cache = made.see(pixels), DynamicCache()
         if prefix := made.prefix(HISTORY):
             made.read(prefix, cache)
-        ours, _ = made.begin(made.invocation("Is the door damaged?", pixels, seen), pixels, seen, cache)  # type: ignore[arg-type]
+        ours, _ = made.begin(made.invocation(QUESTION, pixels, seen), pixels, seen, cache)  # type: ignore[arg-type]
     torch.testing.assert_close(ours, whole, rtol=1e-3, atol=1e-4)
 
 
@@ -106,9 +114,9 @@ def passages(made: HubProfile, answers: Sequence[str]) -> list[Passage]:
     """Rows about different pictures, in one batch: the shorter ones are filled up."""
     rows = []
     for seed, answer in enumerate(answers):
-        pixels = made.pixels(picture(seed))
+        pixels = shown(made, seed)
         seen, told = made.see(pixels), made.chat.answer(answer)
-        rows.append(Passage([*made.invocation("Is the door damaged?", pixels, seen), *told], pixels, seen, len(told)))
+        rows.append(Passage([*made.invocation(QUESTION, pixels, seen), *told], pixels, seen, len(told)))
     return rows
 
 
@@ -223,3 +231,34 @@ def test_a_family_that_is_not_known_is_refused() -> None:
         family_of(transformers.MllamaConfig())
     with pytest.raises(BackboneError, match="'blip-2' with an encoder and a decoder"):
         family_of(transformers.Blip2Config(text_config=transformers.T5Config().to_dict()))
+    with pytest.raises(BackboneError, match="'instructblip' with an encoder and a decoder"):
+        family_of(transformers.InstructBlipConfig(text_config=transformers.T5Config().to_dict()))
+
+
+def test_a_mid_layer_that_reads_the_question_sees_the_picture_with_it(tmp_path: Path) -> None:
+    """What the vision encoder made of a picture serves every question, what the Q-Former did only the same one."""
+    folder = save_tiny("instructblip", tmp_path / "tiny")
+    backbone: Any = load_backbone(str(folder), Settings.load({}))
+    layers = [count(layer) for layer in backbone.profile.vision.layers[:1]]
+    mid = count(backbone.profile.model.qformer)
+
+    def asked(question: str, key: str | None) -> Any:
+        return backbone.generate(replace(ask(key=key), instruction=question))
+
+    questions = (QUESTION, "What colour is it?", QUESTION)
+    kept = [asked(question, "picture") for question in questions]
+    assert ([len(runs) for runs in layers], len(mid)) == ([1], 2)
+    assert_same(kept, [asked(question, None) for question in questions])
+    seen = [shown_with(backbone.profile, question) for question in questions[:2]]
+    assert not torch.allclose(*seen)
+
+
+def shown_with(made: HubProfile, question: str) -> torch.Tensor:
+    with torch.inference_mode():
+        return made.see(made.asking(made.pixels(picture()), question)).tokens
+
+
+def test_a_question_longer_than_the_mid_layer_reads_is_still_asked() -> None:
+    made = profile("instructblip")
+    most = made.model.config.qformer_config.max_position_embeddings
+    assert made.asking(made.pixels(picture()), "dent " * most).inputs["qformer_input_ids"].shape == (1, most)

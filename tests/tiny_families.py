@@ -109,18 +109,22 @@ def internvl() -> tuple[Any, Any]:
     return T.InternVLForConditionalGeneration(config), processor(tok, images)
 
 
-def blip2(text: str = "OPT") -> tuple[Any, Any]:
+def blip2(text: str = "OPT", kind: str = "Blip2") -> tuple[Any, Any]:
     tok = tokenizer(image="<image>")
+    words = tokenizer(image="<image>")  # of the Q-Former, where it reads
     more = {"ffn_dim": 128, "word_embed_proj_dim": 64, "max_position_embeddings": 256} if text == "OPT" else {}
-    config = T.Blip2Config(
+    config = getattr(T, kind + "Config")(
         vision_config={**VISION, **SQUARE},
-        qformer_config={"vocab_size": 64, "hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4,
+        qformer_config={"vocab_size": len(words), "hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4,
                         "intermediate_size": 64, "encoder_hidden_size": 32, "cross_attention_frequency": 1},
         text_config=getattr(T, text + "Config")(**text_of(tok, **more)).to_dict(), num_query_tokens=4,
         image_token_index=tok.convert_tokens_to_ids("<image>"),
     )  # fmt: skip
     images = T.BlipImageProcessorPil(size={"height": 28, "width": 28})
-    return T.Blip2ForConditionalGeneration(config), processor(tok, images)
+    parts = processor(tok, images)
+    if kind == "InstructBlip":
+        parts.mid_tokenizer = words
+    return getattr(T, kind + "ForConditionalGeneration")(config), parts
 
 
 MAKERS: dict[str, Callable[[], tuple[Any, Any]]] = {
@@ -132,6 +136,7 @@ MAKERS: dict[str, Callable[[], tuple[Any, Any]]] = {
     "paligemma": paligemma,
     "internvl": internvl,
     "blip-2": blip2,
+    "instructblip": lambda: blip2("Llama", "InstructBlip"),
 }
 
 
@@ -150,4 +155,6 @@ def save_tiny(kind: str, folder: Path) -> Path:
     model, parts = tiny(kind)
     for part in (model, parts.tokenizer, parts.image_processor):
         part.save_pretrained(folder)
+    if hasattr(parts, "mid_tokenizer"):
+        parts.mid_tokenizer.save_pretrained(folder / "qformer_tokenizer")
     return folder

@@ -11,7 +11,7 @@ from typing import Any
 
 from jinja2.exceptions import TemplateError
 
-from conlora_agent.backbone.families import PALIGEMMA, Family
+from conlora_agent.backbone.families import Family
 from conlora_agent.core.types import Message
 
 HOLE = "\u2063HOLE\u2063"
@@ -23,7 +23,7 @@ class ChatFormat:
 
     def __init__(self, family: Family, tokenizer: Any, template: str | None, image_id: int) -> None:
         self._family, self._tokenizer, self._image_id = family, tokenizer, image_id
-        self._template = template if family.template else None
+        self._template = None if family.plain else template
 
     def prefix(self, history: Sequence[Message]) -> list[int]:
         """Ids of the conversation, up to where the picture stands; none in a family without a template."""
@@ -71,11 +71,9 @@ class ChatFormat:
 
     def _plain_invocation(self, instruction: str, picture: int) -> list[int]:
         """Picture, then the family's own form of a request."""
-        shown = [self._image_id] * picture
-        if self._family is PALIGEMMA:
-            start = [] if self._tokenizer.bos_token_id is None else [self._tokenizer.bos_token_id]
-            return shown + start + self.encode(self.plain(instruction) + "\n")
-        return shown + self.encode(f"Question: {self.plain(instruction)} Answer:")
+        start = [] if self._tokenizer.bos_token_id is None else [self._tokenizer.bos_token_id]
+        asked = self._family.plain.format(instruction=self.plain(instruction))
+        return [self._image_id] * picture + start + self.encode(asked)
 
     def _sides(self, history: Iterable[Message]) -> tuple[str, str, str]:
         """The prompt as text: up to the picture, from there to the last message, and from its end on."""

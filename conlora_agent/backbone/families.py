@@ -33,8 +33,10 @@ class Family:
     head: str = "lm_head"
     around: tuple[str, str] = ("", "")
     """What stands before and after the picture's tokens."""
-    template: bool = True
-    """Whether the model has a chat template; without one, its own plain form is used."""
+    plain: str = ""
+    """How the family writes a request, `{instruction}`, where its models have no chat template."""
+    asks_mid: str = ""
+    """Folder of the tokenizer through which the mid layer reads the instruction, where it does."""
     rank: int = 16
     """Of the language model's LoRAs by default."""
     rate: float = 2e-4
@@ -64,7 +66,7 @@ QWEN3 = Family(
 )  # fmt: skip
 PALIGEMMA = Family(
     "paligemma", "model.vision_tower", "encoder.layers", r"self_attn\.[qv]_proj",
-    r"model\.multi_modal_projector\.linear", "model.language_model", template=False,
+    r"model\.multi_modal_projector\.linear", "model.language_model", plain="{instruction}\n",
     notation=boxes.PALIGEMMA, box_range=1000,
 )  # fmt: skip
 INTERNVL = Family(
@@ -75,10 +77,12 @@ INTERNVL = Family(
 BLIP2 = Family(
     "blip-2", "vision_model", "encoder.layers", r"self_attn\.qkv",
     r"(qformer\.encoder\.layer\.\d+\.(attention|crossattention)\.attention\.(query|value)|language_projection)",
-    "language_model.model", head="language_model.lm_head", template=False,
+    "language_model.model", head="language_model.lm_head", plain="Question: {instruction} Answer:",
 )  # fmt: skip
 
-BLIP2_OPT = replace(BLIP2, language="language_model.model.decoder")
+INSTRUCTBLIP = replace(BLIP2, name="instructblip", plain="{instruction}", asks_mid="qformer_tokenizer")
+OPT = "language_model.model.decoder"
+"""Where BLIP models have an OPT for a language model."""
 
 FAMILIES = {
     "llava": LLAVA,
@@ -89,6 +93,7 @@ FAMILIES = {
     "paligemma": PALIGEMMA,
     "internvl": INTERNVL,
     "blip-2": BLIP2,
+    "instructblip": INSTRUCTBLIP,
 }
 """Families by transformers' `model_type`."""
 
@@ -104,4 +109,5 @@ def family_of(config: Any) -> Family:
         )
     if model_type not in FAMILIES:
         raise BackboneError(f"models of the kind {model_type!r} are not known here", f"known kinds: {known}")
-    return BLIP2_OPT if (model_type, text.model_type) == ("blip-2", "opt") else FAMILIES[model_type]
+    family = FAMILIES[model_type]
+    return replace(family, language=OPT) if text.model_type == "opt" else family

@@ -8,7 +8,7 @@ family's parts are (families.py) and its prompt (chat.py).
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 from typing import Any
 
@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from conlora_agent.backbone.chat import ChatFormat
-from conlora_agent.backbone.families import PALIGEMMA, QWEN2, QWEN3, Family
+from conlora_agent.backbone.families import INSTRUCTBLIP, PALIGEMMA, QWEN2, QWEN3, Family
 from conlora_agent.backbone.keyvalues import KeyValues, Rows
 from conlora_agent.backbone.places import Places
 from conlora_agent.backbone.profile import Pixels, Profile, VisionLayers
@@ -68,7 +68,7 @@ class HubProfile(Profile):
         image_ids = (getattr(model.config, name, None) for name in ("image_token_id", "image_token_index"))
         self._image_id = next((int(number) for number in image_ids if number is not None), -1)
         template = getattr(processor, "chat_template", None) or self.tokenizer.chat_template
-        if family.template and not template:
+        if not family.plain and not template:
             raise BackboneError(
                 "the model has no chat template", "choose its variant for conversation (-it, -instruct)"
             )
@@ -260,11 +260,36 @@ class PaligemmaProfile(HubProfile):
         return nn.functional.pad(mask, (past, 0))[:, None]
 
 
-KINDS = {QWEN2.name: QwenProfile, QWEN3.name: QwenProfile, PALIGEMMA.name: PaligemmaProfile}
+class InstructBlipProfile(HubProfile):
+    """The Q-Former reads the instruction beside the picture, through a tokenizer of its own."""
+
+    def mismatches(self) -> Iterator[str]:
+        """See HubProfile."""
+        yield from super().mismatches()
+        known, rows = len(self.processor.mid_tokenizer), self.model.config.qformer_config.vocab_size
+        if known > rows:
+            yield f"the tokenizer of its Q-Former has {known} tokens, the Q-Former {rows}"
+
+    def asking(self, pixels: Pixels, instruction: str) -> Pixels:
+        """See Profile. What the Q-Former has no room for, at the end, is left to the language model."""
+        ids = self.processor.mid_tokenizer.encode(
+            instruction, split_special_tokens=True, truncation=True,
+            max_length=self.model.config.qformer_config.max_position_embeddings,
+        )  # fmt: skip
+        return replace(pixels, inputs={**pixels.inputs, "qformer_input_ids": self.tensor(ids)}, asked=instruction)
+
+
+KINDS = {
+    QWEN2.name: QwenProfile,
+    QWEN3.name: QwenProfile,
+    PALIGEMMA.name: PaligemmaProfile,
+    INSTRUCTBLIP.name: InstructBlipProfile,
+}
 
 
 def hub_profile(family: Family, model: Any, processor: Any) -> HubProfile:
-    """The profile of a loaded model. `processor` has a `tokenizer` and an `image_processor`.
+    """The profile of a loaded model. `processor` has a `tokenizer` and an `image_processor`, and a `mid_tokenizer`
+    where the mid layer reads the instruction.
 
     Raises BackboneError for a model that lacks what its family has.
     """

@@ -65,6 +65,8 @@ def load_hub(source: str, settings: Settings) -> Backbone:
             image_processor=transformers.AutoImageProcessor.from_pretrained(source, **where),
             chat_template=tokenizer.chat_template or _chat_template(source, settings.offline),
         )
+        if family.asks_mid:
+            parts.mid_tokenizer = transformers.AutoTokenizer.from_pretrained(source, subfolder=family.asks_mid, **where)
         numbers = {"dtype": dtype_of(settings.precision, device)} | quantised(settings.precision, family, device)
         automatic: Any = transformers.AutoModelForImageTextToText
         model, info = automatic.from_pretrained(source, output_loading_info=True, **numbers, **where)

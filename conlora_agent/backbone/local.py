@@ -163,7 +163,7 @@ class LocalBackbone:
         """The request's picture, prepared, and what is seen of it; nothing without a picture."""
         if request.picture is None:
             return None, None
-        return self.sight.look(request.picture, request.picture_key, stack)
+        return self.sight.look(request.picture, request.picture_key, stack, worded(request, self.profile.notation))
 
     def _read(
         self, request: GenerateRequest, stack: Stack | None, pixels: Pixels | None, seen: Any

@@ -28,6 +28,8 @@ class Pixels:
     """Keyword arguments of `see`: `pixel_values` and whatever the family adds."""
     size: tuple[int, int] = (0, 0)
     """Width and height in pixels as the model saw it; families that write boxes in pixels need it."""
+    asked: str = ""
+    """The instruction that it is seen with, in families where that makes a difference."""
 
 
 @dataclass(frozen=True)
@@ -108,6 +110,10 @@ class Profile(ABC):
     @abstractmethod
     def pixels(self, picture: Any) -> Pixels:
         """An upright RGB picture, prepared."""
+
+    def asking(self, pixels: Pixels, instruction: str) -> Pixels:
+        """The picture as it is seen with this instruction; in most families that makes no difference."""
+        return pixels
 
     @abstractmethod
     def see(self, pixels: Pixels) -> Any:

@@ -2,7 +2,8 @@
 
 Three things are kept per picture. What the low layers made of it, which is the same for every stack; the whole vision
 encoder's output, for stacks that leave the encoder alone; and what reached the language model, for the same stack or,
-with adapters off, for any. Not covered here: what is computed (profile.py).
+with adapters off, for any; where the mid layer reads the instruction, too, for the same instruction. Not covered here:
+what is computed (profile.py).
 """
 
 from __future__ import annotations
@@ -52,19 +53,20 @@ class Sight:
             layer.forward = self._remembering(number, layer)
         self._vision.tower.forward = self._remembering_whole(self._vision.tower)
 
-    def look(self, picture: Image.Image, key: str | None, stack: Stack | None) -> tuple[Pixels, Any]:
+    def look(self, picture: Image.Image, key: str | None, stack: Stack | None, instruction: str) -> tuple[Pixels, Any]:
         """The prepared picture and what the language model sees of it through `stack`; without `key` none is kept."""
         if key is None:
-            pixels = self._profile.pixels(picture)
+            pixels = self._profile.asking(self._profile.pixels(picture), instruction)
             return pixels, self._see(pixels, stack)
         pixels = self._kept.get(("pixels", key)) or self._profile.pixels(picture)
         self._kept.put(("pixels", key), pixels)
+        pixels = self._profile.asking(pixels, instruction)
         parts = self.parts(stack)
         name = stack_key(stack) if stack is not None and (parts.tower or parts.mid) else ""
-        seen = self._kept.get(("seen", key, name))
+        seen = self._kept.get(("seen", key, name, pixels.asked))
         if seen is None:
             seen = self._see_again(pixels, key, stack, parts)
-            self._kept.put(("seen", key, name), seen)
+            self._kept.put(("seen", key, name, pixels.asked), seen)
         return pixels, seen
 
     def forget(self) -> None:

@@ -73,6 +73,7 @@ class HubLearner:
 
     def _passage(self, lesson: Lesson) -> Passage:
         profile, pixels = self._profile, self._prepared(lesson)
+        pixels = None if pixels is None else profile.asking(pixels, lesson.instruction)
         seen = None if pixels is None else profile.see(pixels)
         asked = profile.invocation(lesson.instruction, pixels, seen)
         answer = profile.chat.answer(lesson.written(profile.box_range))

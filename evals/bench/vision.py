@@ -43,7 +43,7 @@ def look_times(
     pictures = [picture(number) for number in range(ROUNDS + 1)]
 
     def look(number: int, stack: Stack | None) -> float:
-        return seconds(lambda: backbone.sight.look(pictures[number], str(number), stack))
+        return seconds(lambda: backbone.sight.look(pictures[number], str(number), stack, ""))
 
     look(ROUNDS, first)  # the first run of all sets up kernels
     for number in range(ROUNDS):
