@@ -1,11 +1,11 @@
-"""The network of all-MiniLM-L6-v2 (a six-layer BERT), built from its published weights as an OpenVINO graph.
+"""The network of all-MiniLM-L6-v2 (a six-layer BERT), built from its published weights as an ONNX graph.
 
 Written out because loading it through a general model library takes seconds of imports and several times longer per
 sentence, and because the router reads more than one mean. The last layer says what a text is about; half-way up, the
-wording is still there ("where is X" against "what is X"); and how a text opens says what is wanted with it. Agrees
-with sentence-transformers (tests/test_router_encoder.py). Inference only, on one thread: sentences are so short that a
-second one only adds waiting. For the same reason most of the time goes into fetching weights: where the processor does
-not compute in bfloat16, they are kept in one byte each, which takes a third less time.
+wording is still there ("where is X" against "what is X"); and how a text opens says what is wanted with it. The first
+is near what sentence-transformers gives (tests/test_router_encoder.py). Inference only, on one thread: sentences are so
+short that a second one only adds waiting. Matrices are multiplied in whole numbers of one byte, which takes half the
+time of floats on every processor: weights are rounded once, for each output by itself, what meets them each time.
 """
 
 from __future__ import annotations
@@ -18,107 +18,142 @@ import numpy as np
 from numpy.typing import NDArray
 
 Vectors = NDArray[np.float32]
-Node = Any
-"""A value in the graph."""
 
 MIDDLE = 3
 MIDDLE_LENGTH = 1.5
 OPENING_LENGTH = 0.7
 """The layer whose output is the second part of a vector, and how long the second and third parts are beside the first,
 which has length one. Chosen by cross-validation on the routing examples and on the validation split of CLINC150."""
-MASKED = 1e9
-ONE_THREAD = {
-    "INFERENCE_NUM_THREADS": 1,
-    "NUM_STREAMS": 1,
-    "ENABLE_CPU_PINNING": False,
-    "DYNAMIC_QUANTIZATION_GROUP_SIZE": 0,  # what is computed stays in full precision, on every processor
-}
+LARGEST = 63
+"""Of a weight: with the whole byte, sums of two products overflow the sixteen bits of processors without VNNI."""
+OPSET, CONTRIBUTED, IR_VERSION = 20, "com.microsoft", 10
 
 
 class MiniLM:
     """Token ids to sentence vectors: meaning (last layer), wording (middle layer), opening (last layer)."""
 
+    number_format = "i8"
+    """What it multiplies in."""
+
     def __init__(self, folder: Path) -> None:
         """Read `config.json` and `model.safetensors`. Raises OSError, ValueError, KeyError or RuntimeError when they do
         not fit.
         """
-        from openvino import Core
+        from onnxruntime import InferenceSession, SessionOptions
         from safetensors.numpy import load_file
 
         config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-        core = Core()
-        in_bytes = "BF16" not in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
-        graph = _graph(load_file(folder / "model.safetensors"), config, in_bytes)
-        compiled = core.compile_model(graph, "CPU", ONE_THREAD)
-        precision: str = compiled.get_property("INFERENCE_PRECISION_HINT").to_string()
-        self.number_format = f"{precision}-i8" if in_bytes else precision
-        """What it computes in, and what it keeps weights in where that differs."""
-        self._request = compiled.create_infer_request()
+        options = SessionOptions()
+        options.intra_op_num_threads = options.inter_op_num_threads = 1
+        graph = _Graph(load_file(folder / "model.safetensors"), config).serialised()
+        self._session = InferenceSession(graph, options, providers=["CPUExecutionProvider"])
 
     def __call__(self, ids: NDArray[np.int64], mask: NDArray[np.int64]) -> Vectors:
         """Vectors float32 (batch, 3 * width) for `ids` (batch, length) and `mask` (batch, length), 1 = real token."""
         words = _words(mask)
         opening = words / np.maximum(words.cumsum(axis=1), 1)  # the n-th word weighs 1/n
-        found = self._request.infer([ids, mask.astype(np.float32), words, opening.astype(np.float32)])
-        result: Vectors = found[0].copy()
-        return result
+        last_shares = np.stack([mask, opening], axis=1).astype(np.float32)  # (batch, 2, length)
+        given = {"ids": ids, "mask": mask.astype(np.int32), "middle_shares": words[:, None], "last_shares": last_shares}
+        middle, last = self._session.run(None, given)  # (batch, 1, width), (batch, 2, width)
+        meaning, wording = _of_length(last[:, 0], 1.0), _of_length(middle[:, 0], MIDDLE_LENGTH)
+        return np.concatenate([meaning, wording, _of_length(last[:, 1], OPENING_LENGTH)], axis=1)
 
 
-def _graph(weights: dict[str, Vectors], config: dict[str, Any], in_bytes: bool) -> Any:
-    from openvino import Model
-    from openvino import opset13 as ops
+class _Graph:
+    """The network as ONNX, written node by node. A name stands for a value."""
 
-    heads, width, eps = config["num_attention_heads"], config["hidden_size"], config["layer_norm_eps"]
+    def __init__(self, weights: dict[str, Vectors], config: dict[str, Any]) -> None:
+        self._weights, self._config = weights, config
+        self._nodes: list[Any] = []
+        self._constants: list[Any] = []
 
-    def number(value: float) -> Node:
-        return ops.constant(value, np.float32)
+    def serialised(self) -> bytes:
+        """Inputs `ids` and `mask` (batch, length) and, (batch, sums, length), the shares of tokens in sums over the
+        middle and over the last layer; outputs those sums, (batch, sums, width).
+        """
+        from onnx import TensorProto, helper
 
-    def matrix(values: Vectors) -> Node:  # (out, in)
-        if not in_bytes:
-            return ops.constant(values)
-        step = np.abs(values).max(axis=1, keepdims=True) / 127
-        kept = ops.constant(np.round(values / step).astype(np.int8))
-        return ops.multiply(ops.convert(kept, np.float32), ops.constant(step.astype(np.float32)))
+        x, middle = self._embedded(), ""
+        for done in range(self._config["num_hidden_layers"]):
+            x = self._layer(x, f"encoder.layer.{done}")
+            middle = x if done + 1 == MIDDLE else middle
+        outputs = [self._node("MatMul", "middle_shares", middle), self._node("MatMul", "last_shares", x)]
+        floats = TensorProto.FLOAT
+        inputs = [
+            helper.make_tensor_value_info("ids", TensorProto.INT64, ["batch", "length"]),
+            helper.make_tensor_value_info("mask", TensorProto.INT32, ["batch", "length"]),
+            helper.make_tensor_value_info("middle_shares", floats, ["batch", 1, "length"]),
+            helper.make_tensor_value_info("last_shares", floats, ["batch", 2, "length"]),
+        ]
+        found = [helper.make_tensor_value_info(name, floats, ["batch", None, None]) for name in outputs]
+        graph = helper.make_graph(self._nodes, "MiniLM", inputs, found, self._constants)
+        opsets = [helper.make_opsetid("", OPSET), helper.make_opsetid(CONTRIBUTED, 1)]
+        model: bytes = helper.make_model(graph, opset_imports=opsets, ir_version=IR_VERSION).SerializeToString()
+        return model
 
-    def linear(x: Node, name: str) -> Node:
-        return ops.matmul(x, matrix(weights[f"{name}.weight"]), False, True) + weights[f"{name}.bias"]
+    def _embedded(self) -> str:
+        places = self._weights["embeddings.position_embeddings.weight"]
+        places = places + self._weights["embeddings.token_type_embeddings.weight"][0]
+        tokens = self._node("Gather", self._constant(self._weights["embeddings.word_embeddings.weight"]), "ids")
+        length = self._node("Shape", "ids", start=1)
+        zero = self._constant(np.zeros(1, np.int64))
+        here = self._node("Slice", self._constant(places), zero, length, zero)  # (length, width)
+        return self._norm(self._node("Add", tokens, here), "embeddings.LayerNorm")
 
-    def norm(x: Node, name: str) -> Node:
-        normed = ops.mvn(x, np.array([-1]), True, eps, "inside_sqrt")
-        return normed * weights[f"{name}.weight"] + weights[f"{name}.bias"]
+    def _layer(self, x: str, name: str) -> str:
+        own, heads = f"{name}.attention", self._config["num_attention_heads"]
+        query, key, value = (self._linear(x, f"{own}.self.{part}") for part in ("query", "key", "value"))
+        mixed = self._contributed("MultiHeadAttention", query, key, value, "", "mask", num_heads=heads)
+        x = self._norm(self._node("Add", x, self._linear(mixed, f"{own}.output.dense")), f"{own}.output.LayerNorm")
+        hidden = self._node("Gelu", self._evened(x, f"{name}.intermediate.dense"))  # (batch, length, 4 * width)
+        return self._norm(
+            self._node("Add", x, self._evened(hidden, f"{name}.output.dense")), f"{name}.output.LayerNorm"
+        )
 
-    def by_head(x: Node) -> Node:  # (batch, heads, length, width / heads)
-        return ops.transpose(ops.reshape(x, np.array([0, 0, heads, width // heads]), True), np.array([0, 2, 1, 3]))
+    def _evened(self, x: str, name: str) -> str:
+        """Linear, with every token divided by its largest value first: between attention and the next layer the first
+        token has values ten times those of the others, which would leave few steps for these.
+        """
+        last = self._constant(np.array([-1]))
+        peak = self._node("ReduceMax", self._node("Abs", x), last)  # (batch, length, 1)
+        product = self._node("Mul", self._product(self._node("Div", x, peak), name), peak)
+        return self._node("Add", product, self._constant(self._weights[f"{name}.bias"]))
 
-    def attention(x: Node, bias: Node, name: str) -> Node:
-        query, key, value = (by_head(linear(x, f"{name}.self.{part}")) for part in ("query", "key", "value"))
-        scores = ops.matmul(query * number((width // heads) ** -0.5), key, False, True) + bias
-        mixed = ops.transpose(ops.matmul(ops.softmax(scores, -1), value, False, False), np.array([0, 2, 1, 3]))
-        return linear(ops.reshape(mixed, np.array([0, 0, width]), True), f"{name}.output.dense")
+    def _linear(self, x: str, name: str) -> str:
+        return self._product(x, name, self._constant(self._weights[f"{name}.bias"]))
 
-    def layer(x: Node, bias: Node, name: str) -> Node:
-        x = norm(x + attention(x, bias, f"{name}.attention"), f"{name}.attention.output.LayerNorm")
-        hidden = ops.gelu(linear(x, f"{name}.intermediate.dense"), "erf")  # (batch, length, 4 * width)
-        return norm(x + linear(hidden, f"{name}.output.dense"), f"{name}.output.LayerNorm")
+    def _product(self, x: str, name: str, *bias: str) -> str:
+        weight = self._weights[f"{name}.weight"].T  # (in, out)
+        step = np.abs(weight).max(axis=0) / LARGEST
+        kept, scale = self._constant(np.round(weight / step).astype(np.int8)), self._constant(step.astype(np.float32))
+        zero = self._constant(np.zeros(len(step), np.int8))
+        return self._contributed("DynamicQuantizeMatMul", x, kept, scale, zero, *bias)
 
-    def mean(x: Node, share: Node, length: float = 1.0) -> Node:  # (batch, width)
-        summed = ops.reduce_sum(x * ops.unsqueeze(share, np.array(2)), np.array(1), False)
-        return ops.normalize_l2(summed, np.array([1]), 1e-12, "max") * number(length)
+    def _norm(self, x: str, name: str) -> str:
+        weight, bias = (self._constant(self._weights[f"{name}.{part}"]) for part in ("weight", "bias"))
+        return self._node("LayerNormalization", x, weight, bias, epsilon=self._config["layer_norm_eps"])
 
-    ids = ops.parameter([-1, -1], np.int64, "ids")
-    mask, words, opening = (ops.parameter([-1, -1], np.float32, name) for name in ("mask", "words", "opening"))
-    length = ops.gather(ops.shape_of(ids), np.array([1]), np.array(0))
-    places = weights["embeddings.position_embeddings.weight"] + weights["embeddings.token_type_embeddings.weight"][0]
-    here = ops.slice(places, np.array([0]), length, np.array([1]), np.array([0]))  # (length, width)
-    tokens = ops.gather(weights["embeddings.word_embeddings.weight"], ids, np.array(0))
-    x = norm(tokens + here, "embeddings.LayerNorm")  # (batch, length, width)
-    bias = ops.unsqueeze((mask - number(1.0)) * number(MASKED), np.array([1, 2]))  # (batch, 1, 1, length)
-    middle = x
-    for done in range(config["num_hidden_layers"]):
-        x = layer(x, bias, f"encoder.layer.{done}")
-        middle = x if done + 1 == MIDDLE else middle
-    parts = [mean(x, mask), mean(middle, words, MIDDLE_LENGTH), mean(x, opening, OPENING_LENGTH)]
-    return Model([ops.concat(parts, 1)], [ids, mask, words, opening], "MiniLM")
+    def _constant(self, values: NDArray[Any]) -> str:
+        from onnx import numpy_helper
+
+        name = f"constant{len(self._constants)}"
+        self._constants.append(numpy_helper.from_array(np.ascontiguousarray(values), name))
+        return name
+
+    def _contributed(self, kind: str, *inputs: str, **attributes: Any) -> str:
+        return self._node(kind, *inputs, domain=CONTRIBUTED, **attributes)
+
+    def _node(self, kind: str, *inputs: str, **attributes: Any) -> str:
+        from onnx import helper
+
+        name = f"value{len(self._nodes)}"
+        self._nodes.append(helper.make_node(kind, list(inputs), [name], **attributes))
+        return name
+
+
+def _of_length(x: Vectors, length: float) -> Vectors:
+    result: Vectors = x * (np.float32(length) / np.maximum(np.linalg.norm(x, axis=1, keepdims=True), np.float32(1e-12)))
+    return result
 
 
 def _words(mask: NDArray[np.int64]) -> Vectors:
