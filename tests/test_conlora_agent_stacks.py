@@ -102,13 +102,22 @@ def damage(tensors: dict[str, torch.Tensor], how: str) -> dict[str, torch.Tensor
         return {key: value for key, value in tensors.items() if key != first}
     if how == "shape":
         return {**tensors, first: tensors[first][:, :-1].contiguous()}
+    if how == "nan":
+        return {**tensors, first: tensors[first] * float("nan")}
     if how == "stranger":
         return {**tensors, first.replace("lora_A.weight", "lora_magnitude_vector"): tensors[first].clone()}
     return {key.replace("language_model", "speech_model"): value for key, value in tensors.items()}
 
 
 @pytest.mark.parametrize(
-    ("how", "says"), [("half", "missing"), ("shape", "shape"), ("stranger", "no LoRA"), ("elsewhere", "has no layer")]
+    ("how", "says"),
+    [
+        ("half", "missing"),
+        ("shape", "shape"),
+        ("nan", "no numbers"),
+        ("stranger", "no LoRA"),
+        ("elsewhere", "has no layer"),
+    ],
 )
 def test_refuses_damaged_weights_and_changes_nothing(tmp_path: Path, model: Any, how: str, says: str) -> None:
     stacks = Stacks(model)

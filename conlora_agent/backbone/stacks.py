@@ -208,6 +208,9 @@ def _lora(name: str, layer: str, pair: dict[str, Tensor], config: dict[str, Any]
     module, down, up = _linear(name, layer, model), pair["A"], pair["B"]
     if (down.shape[1], up.shape[0]) != (module.in_features, module.out_features) or len(down) != up.shape[1]:
         raise _broken(name, f"its LoRA of {layer} has the wrong shape")
+    # Both NaN and infinity survive a sum; in fp16 a sound one could overflow.
+    if not (down.float().sum() + up.float().sum()).isfinite():
+        raise _broken(name, f"its LoRA of {layer} holds values that are no numbers")
     where = next(module.parameters())
     kind = where.dtype if where.dtype.is_floating_point else torch.get_default_dtype()
     return Lora(
