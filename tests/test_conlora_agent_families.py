@@ -233,6 +233,8 @@ def test_a_family_that_is_not_known_is_refused() -> None:
         family_of(transformers.Blip2Config(text_config=transformers.T5Config().to_dict()))
     with pytest.raises(BackboneError, match="'instructblip' with an encoder and a decoder"):
         family_of(transformers.InstructBlipConfig(text_config=transformers.T5Config().to_dict()))
+    with pytest.raises(BackboneError, match=r"'florence2' with an encoder and a decoder .* the address of a server"):
+        family_of(transformers.Florence2Config())
 
 
 def test_a_mid_layer_that_reads_the_question_sees_the_picture_with_it(tmp_path: Path) -> None:

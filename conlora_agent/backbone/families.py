@@ -105,7 +105,7 @@ def family_of(config: Any) -> Family:
     if config.is_encoder_decoder or text.is_encoder_decoder:
         raise BackboneError(
             f"models of the kind {model_type!r} with an encoder and a decoder keep no conversation",
-            f"choose a model of one of these kinds: {known}",
+            f"choose a model of one of these kinds: {known}; or give the address of a server that runs it",
         )
     if model_type not in FAMILIES:
         raise BackboneError(f"models of the kind {model_type!r} are not known here", f"known kinds: {known}")
