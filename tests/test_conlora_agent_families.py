@@ -264,3 +264,16 @@ def test_a_question_longer_than_the_mid_layer_reads_is_still_asked() -> None:
     made = profile("instructblip")
     most = made.model.config.qformer_config.max_position_embeddings
     assert made.asking(made.pixels(picture()), "dent " * most).inputs["qformer_input_ids"].shape == (1, most)
+
+
+def test_a_mid_layer_without_its_tokenizer_or_with_another_is_named(tmp_path: Path) -> None:
+    folder = save_tiny("instructblip", tmp_path / "tiny")
+    words = folder / "qformer_tokenizer" / "tokenizer.json"
+    said = json.loads(words.read_text())
+    more = [{**said["added_tokens"][0], "id": 1000 + number, "content": f"<{number}>"} for number in range(99)]
+    words.write_text(json.dumps({**said, "added_tokens": said["added_tokens"] + more}))
+    with pytest.raises(BackboneError, match=r"the tokenizer of its Q-Former has \d+ tokens"):
+        load_backbone(str(folder), Settings.load({}))
+    words.unlink()
+    with pytest.raises(BackboneError, match="there is no tokenizer in qformer_tokenizer/"):
+        load_backbone(str(folder), Settings.load({}))

@@ -161,3 +161,13 @@ def test_a_language_model_in_few_bits_learns_a_stack(precision: str, tmp_path: P
     again: Any = load_backbone(settings.backbone, settings)
     again.attach("leaves", Path(report["folder"]))
     assert again.generate(GenerateRequest("which colour?", stack="leaves", max_new_tokens=3)).pieces
+
+
+def test_few_bits_are_for_the_language_model_alone(tmp_path: Path) -> None:
+    """A Q-Former has layers beside those that stacks adapt."""
+    folder = save_tiny("instructblip", tmp_path / "tiny")
+    backbone: Any = load_backbone(str(folder), Settings.load(precision="8bit"))
+    modules = backbone.profile.model.named_modules()
+    few = {name for name, module in modules if type(module).__name__ == "Linear8bitLt"}
+    assert few
+    assert {name for name in few if not name.startswith(f"{backbone.profile.language_module}.")} == set()

@@ -66,7 +66,7 @@ def load_hub(source: str, settings: Settings) -> Backbone:
             chat_template=tokenizer.chat_template or _chat_template(source, settings.offline),
         )
         if family.asks_mid:
-            parts.mid_tokenizer = transformers.AutoTokenizer.from_pretrained(source, subfolder=family.asks_mid, **where)
+            parts.mid_tokenizer = _mid_tokenizer(source, family.asks_mid, where)
         numbers = {"dtype": dtype_of(settings.precision, device)} | quantised(settings.precision, family, device)
         automatic: Any = transformers.AutoModelForImageTextToText
         model, info = automatic.from_pretrained(source, output_loading_info=True, **numbers, **where)
@@ -85,6 +85,16 @@ def load_hub(source: str, settings: Settings) -> Backbone:
     for problem in profile.mismatches():
         raise _unfit(source, problem)
     return LocalBackbone(backbone_name(source) or source, made[:12], profile, **_budgets(settings))
+
+
+def _mid_tokenizer(source: str, folder: str, where: dict[str, Any]) -> Any:
+    """The tokenizer in a folder of the model. Raises OSError, which names that folder."""
+    import transformers
+
+    try:
+        return transformers.AutoTokenizer.from_pretrained(source, subfolder=folder, **where)
+    except (OSError, ValueError) as error:
+        raise OSError(f"there is no tokenizer in {folder}/: {first_line(error)}") from error
 
 
 def _chat_template(source: str, offline: bool) -> str | None:

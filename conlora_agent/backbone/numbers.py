@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any
 
@@ -43,7 +44,7 @@ def quantised(precision: Precision, family: Family, device: str) -> dict[str, An
         load_in_4bit=precision == "4bit",
         bnb_4bit_quant_type="nf4",
         bnb_4bit_compute_dtype=native_dtype(device),
-        llm_int8_skip_modules=[family.head, family.tower, family.mid],
+        llm_int8_skip_modules=[rf"(?!{re.escape(family.language)}\.).*"],
     )
     return {"quantization_config": config, "device_map": {"": device}}
 
