@@ -171,3 +171,14 @@ def test_few_bits_are_for_the_language_model_alone(tmp_path: Path) -> None:
     few = {name for name, module in modules if type(module).__name__ == "Linear8bitLt"}
     assert few
     assert {name for name in few if not name.startswith(f"{backbone.profile.language_module}.")} == set()
+
+
+def test_a_stack_may_adapt_the_head_and_shares_a_batch_with_others(tmp_path: Path) -> None:
+    report = run(make_order(tmp_path, epochs=1, modules=("lm_head",)), "llava")
+    backbone = load("llava")
+    backbone.attach("leaves", Path(report["folder"]))
+    requests = [GenerateRequest("which colour?", stack=name, max_new_tokens=3) for name in ("leaves", None)]
+    alone, together = [backbone.generate(one) for one in requests], backbone.generate_many(requests)
+    for one, other in zip(alone, together, strict=True):
+        assert [p.probability for p in one.pieces] == pytest.approx([p.probability for p in other.pieces], rel=1e-3)
+    assert [p.probability for p in alone[0].pieces] != [p.probability for p in alone[1].pieces]

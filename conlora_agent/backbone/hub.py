@@ -64,7 +64,6 @@ class HubProfile(Profile):
             if hasattr(self.processor.image_processor, option):
                 setattr(self.processor.image_processor, option, False)
         self._text = model.get_submodule(family.language)
-        self._head = model.get_submodule(family.head)
         image_ids = (getattr(model.config, name, None) for name in ("image_token_id", "image_token_index"))
         self._image_id = next((int(number) for number in image_ids if number is not None), -1)
         template = getattr(processor, "chat_template", None) or self.tokenizer.chat_template
@@ -73,6 +72,11 @@ class HubProfile(Profile):
                 "the model has no chat template", "choose its variant for conversation (-it, -instruct)"
             )
         self.chat = ChatFormat(family, self.tokenizer, template, self._image_id)
+
+    @property
+    def _head(self) -> Any:
+        # Looked up each time: while a stack on it is trained, PEFT has a layer of its own in this place.
+        return self.model.get_submodule(self.record.head)
 
     def problems(self) -> Iterator[str]:
         """See Profile."""
@@ -207,7 +211,7 @@ class HubProfile(Profile):
             inputs_embeds=embeds, position_ids=self._step_positions(positions), attention_mask=mask,
             past_key_values=rows, use_cache=True,
         )  # fmt: skip
-        logits: Tensor = self._head(out.last_hidden_state[:, -1])
+        logits: Tensor = self._head(out.last_hidden_state[:, -1:])[:, 0]
         return logits
 
     def logits(self, hidden: Tensor) -> Tensor:

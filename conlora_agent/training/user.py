@@ -125,7 +125,7 @@ def _write(model: Any, backbone: Backbone, report: dict[str, Any], folder: Path)
     from safetensors.torch import save_file
 
     name = model.active_adapter
-    tensors = get_peft_model_state_dict(model, adapter_name=name)
+    tensors = get_peft_model_state_dict(model, adapter_name=name, save_embedding_layers=False)
     save_file(
         {key: value.detach().to("cpu", torch.bfloat16).contiguous() for key, value in tensors.items()},
         folder / "adapter_model.safetensors",
