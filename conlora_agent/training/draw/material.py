@@ -1,12 +1,13 @@
-"""Clip-art: emoji of nine openly licensed sets, fetched with npm, rasterised once, then loaded from the cache.
+"""Sprites: emoji of nine openly licensed sets and the cut-outs of clipart.py, rasterised once, then from the cache.
 
 Sets and licences: openmoji (CC BY-SA 4.0), twemoji (CC BY 4.0), noto and noto-v1 (Apache-2.0), emojione (CC BY 4.0),
-emojione-v1 (CC BY-SA 4.0), fxemoji (Apache-2.0), streamline-emojis (CC BY 4.0), fluent-emoji-flat (MIT). All but the
-last train; it is held out, so that a figure on it says how well unseen drawings are recognised.
+emojione-v1 (CC BY-SA 4.0), fxemoji (Apache-2.0), streamline-emojis (CC BY 4.0), fluent-emoji-flat (MIT); npm fetches
+them. All but the last train; it is held out, so that a figure on it says how well unseen drawings are recognised.
 """
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 import shutil
@@ -19,9 +20,11 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from conlora_agent.core.errors import DataError, Failure
 from conlora_agent.core.files import replace_file
+from conlora_agent.training.draw import clipart
 from conlora_agent.training.draw.colours import dominant_colour
 from conlora_agent.training.draw.names import EMOJI
 
@@ -41,8 +44,8 @@ SETS = {
 """npm packages `@iconify-json/<set>` and the versions drawn from."""
 PARTIAL = frozenset(("noto-v1", "emojione", "emojione-v1", "fxemoji", "streamline-emojis"))
 """Sets that lack some drawings."""
-TRAIN_STYLES = ("openmoji", "twemoji", "noto", "noto-v1", "emojione", "emojione-v1", "fxemoji", "streamline-emojis")
 HELDOUT_STYLES = ("fluent-emoji-flat",)
+TRAIN_STYLES = (*(style for style in SETS if style not in HELDOUT_STYLES), *clipart.PACKAGES)
 SIDE = 192
 """Side of a rasterised emoji, pixels."""
 
@@ -67,16 +70,27 @@ class Material:
     def load(cls, cache: Path, styles: tuple[str, ...] = TRAIN_STYLES) -> Material:
         """Sprites of `styles`, fetched and rasterised into `cache` where missing.
 
-        Raises Failure when npm is needed and missing or fails, DataError when a package lacks a drawing.
+        Raises Failure when npm or apt is needed and missing or fails, DataError when a package lacks a drawing.
         """
         found: dict[str, list[Sprite]] = {name: [] for name in EMOJI}
         for style in styles:
-            path = cache / f"{style}-{SETS[style]}-{SIDE}.npz"
-            if not path.exists():
-                rasterise_set(fetch_set(style, cache), path, complete=style not in PARTIAL)
-            for sprite in _read(path, style):
+            for sprite in _read(_rasterised(style, cache), style):
                 found[sprite.name].append(sprite)
         return cls({name: tuple(sprites) for name, sprites in found.items()})
+
+
+def _rasterised(style: str, cache: Path) -> Path:
+    """The file in `cache` with the drawings of a style, made when it is not there yet."""
+    if style in SETS:
+        path = cache / f"{style}-{SETS[style]}-{SIDE}.npz"
+        if not path.exists():
+            rasterise_set(fetch_set(style, cache), path, complete=style not in PARTIAL)
+        return path
+    path = cache / f"{style}-{hashlib.sha256(clipart.LIST.read_bytes()).hexdigest()[:8]}-{SIDE}.npz"
+    if not path.exists():
+        pictures = enumerate(clipart.cutouts(style, cache, SIDE))
+        _write(path, {f"{name}/{k}": cropped(picture) for k, (name, picture) in pictures})
+    return path
 
 
 def fetch_set(style: str, cache: Path) -> Path:
@@ -114,6 +128,10 @@ def rasterise_set(icons: Path, path: Path, *, complete: bool = True) -> None:
         for k, one in enumerate(emoji):
             if complete or spelling(content, one):
                 drawings[f"{name}/{k}"] = rasterise(svg_of(content, one))
+    _write(path, drawings)
+
+
+def _write(path: Path, drawings: dict[str, Pixels]) -> None:
     buffer = io.BytesIO()
     np.savez_compressed(buffer, allow_pickle=False, **drawings)
     replace_file(path, buffer.getvalue())
@@ -144,10 +162,14 @@ def svg_of(content: dict[str, Any], emoji: str) -> str:
 def rasterise(svg: str) -> Pixels:
     """RGBA pixels of an SVG document, at most SIDE on the longer side, cropped to what is visible."""
     import cairosvg
-    from PIL import Image
 
     png = cairosvg.svg2png(bytestring=svg.encode(), output_width=SIDE, output_height=SIDE)
-    pixels = np.array(Image.open(io.BytesIO(png)).convert("RGBA"))
+    return cropped(Image.open(io.BytesIO(png)).convert("RGBA"))
+
+
+def cropped(picture: Image.Image) -> Pixels:
+    """RGBA pixels of what is visible of a picture."""
+    pixels = np.array(picture)
     visible = pixels[..., 3] > 40
     if not visible.any():
         raise DataError("a drawing is empty", "use the versions named in material.py")
