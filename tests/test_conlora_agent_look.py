@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from conlora_agent.backbone.nano.configuration import NanoConfig
-from conlora_agent.backbone.nano.look import SIDE, THUMB, crops, thumbnails
+from conlora_agent.backbone.nano.look import SIDE, THUMB, crops, of_a_kind, thumbnails
 from conlora_agent.backbone.nano.vision import NanoVision
 from conlora_agent.training.look import shaken
 
@@ -81,3 +81,12 @@ def test_a_shaken_box_stays_a_box(seed: int) -> None:
     x0, y0, x1, y1 = shaken(random.Random(seed), (10, 20, 14, 60), 256, 256)
     assert x0 < x1
     assert y0 < y1
+
+
+def test_what_looks_alike_is_described_alike_and_the_rest_is_left_as_it_is() -> None:
+    thing, other = torch.eye(4)[0], torch.eye(4)[1]
+    described = of_a_kind(torch.stack([thing, thing + 0.3 * other, torch.eye(4)[2]]))
+    torch.testing.assert_close(described[0], described[1], atol=1e-3, rtol=0)
+    torch.testing.assert_close(described[0], thing + 0.15 * other, atol=1e-3, rtol=0)
+    torch.testing.assert_close(described[2], torch.eye(4)[2], atol=1e-3, rtol=0)
+    assert of_a_kind(torch.zeros(0, 4)).shape == (0, 4)
