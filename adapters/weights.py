@@ -7,6 +7,7 @@ Not covered here: loading (the backbone does that) and fetching from the hub (hu
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,27 @@ RECORD = "stack.json"
 PICKLES = frozenset({".bin", ".ckpt", ".joblib", ".npy", ".npz", ".pickle", ".pkl", ".pt", ".pth", ".t7"})
 MAX_RANK = 512
 MAX_JSON_BYTES = 1024 * 1024
+SURE = 1e-4
+"""A probability nearer to 0 or 1 counts as this far from it."""
+
+
+class Scores(BaseModel):
+    """How probabilities of a box's tokens become the chance that the box is right (Platt 1999), fitted to answers."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    slope: float = Field(ge=0, allow_inf_nan=False)
+    intercept: float = Field(allow_inf_nan=False)
+
+    def of(self, score: float) -> float:
+        """The chance, 0..1, for a geometric mean of token probabilities."""
+        return 1 / (1 + math.exp(-self.slope * log_odds(score) - self.intercept))
+
+
+def log_odds(score: float) -> float:
+    """Of a probability, kept finite at 0 and 1."""
+    kept = min(max(score, SURE), 1 - SURE)
+    return math.log(kept / (1 - kept))
 
 
 class StackRecord(BaseModel):
@@ -29,6 +51,8 @@ class StackRecord(BaseModel):
 
     backbone: str = Field(min_length=1)
     revision: str = Field(min_length=1)
+    scores: Scores | None = None
+    """For boxes; without it their scores are what the tokens' probabilities say."""
 
 
 def check_weights(folder: Path, backbone: str, revision: str | None = None) -> StackRecord:

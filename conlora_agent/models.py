@@ -18,6 +18,7 @@ from conlora_agent.settings import Settings
 
 if TYPE_CHECKING:
     from adapters.task import Task
+    from adapters.weights import Scores
 
 Fingerprint = tuple[str, int]
 Progress = Callable[..., None]
@@ -33,6 +34,7 @@ class Models:
         self._backbone = backbone
         self._on_progress = on_progress
         self._attached: dict[str, Fingerprint] = {}
+        self._scores: dict[str, Scores | None] = {}
         self._lock = threading.RLock()
 
     @property
@@ -79,14 +81,19 @@ class Models:
                 return task.name if task.name in backbone.stacks() else None
             fingerprint = _fingerprint(folder)
             if self._attached.get(task.name) != fingerprint or task.name not in backbone.stacks():
-                check_weights(folder, backbone.name, backbone.revision or None)
+                record = check_weights(folder, backbone.name, backbone.revision or None)
                 self._forget(backbone, task.name)
                 backbone.attach(task.name, folder)
                 if task.name not in backbone.stacks():
                     return None  # a server that loads no stacks
                 self._refuse_bad(task, backbone, fingerprint)
                 self._attached[task.name] = fingerprint
+                self._scores[task.name] = record.scores
             return task.name
+
+    def scores(self, task: str) -> Scores | None:
+        """How the scores of boxes become chances by the task's attached stack, None where nothing was fitted."""
+        return self._scores.get(task)
 
     def _refuse_bad(self, task: Task, backbone: Backbone, fingerprint: Fingerprint) -> None:
         """Ask a stack that is new here about its probe picture. Text is always text: only the other kinds are asked.
@@ -106,6 +113,7 @@ class Models:
         passed.touch()
 
     def _forget(self, backbone: Backbone, name: str) -> None:
+        self._scores.pop(name, None)
         if self._attached.pop(name, None) is not None:
             backbone.detach(name)
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from adapters.parsers import Parsed
     from adapters.task import Task
+    from adapters.weights import Scores
 
 MARGIN = 0.05
 """Of a region's width and height, added on each side: boxes cut letters off."""
@@ -134,8 +135,16 @@ def _read(run: StepRun, task: Task, generation: Generation, view: View, phrase: 
     )
 
 
+def _honest(region: Region, chances: Scores | None) -> Region:
+    """The region with the chance that it is right as its score, where the stack says how to tell."""
+    if chances is None or region.score is None:
+        return region
+    return region.model_copy(update={"score": chances.of(region.score)})
+
+
 def _boxes(run: StepRun, parsed: Parsed, generation: Generation, view: View, phrase: str) -> Step:
-    regions = tuple(on_whole(region, view.box) for region in parsed.boxes)
+    chances = run.context.models.scores(run.planned.route)
+    regions = tuple(on_whole(_honest(region, chances), view.box) for region in parsed.boxes)
     scores = [region.score for region in regions if region.score is not None]
     return run.step(
         status=parsed.status,

@@ -131,10 +131,10 @@ def _relative(box: PixelBox) -> list[float]:
     return [round(min(1.0, max(0.0, edge / SIDE)), 4) for edge in box]
 
 
-def items(draw: Callable[[random.Random, int], Item], task: str, count: int) -> Iterator[Item]:
+def items(draw: Callable[[random.Random, int], Item], task: str, count: int, seed: int = SEED) -> Iterator[Item]:
     """`count` items of one task, each from a generator of its own."""
     for number in range(count):
-        yield draw(random.Random(f"{SEED}/{task}/{number}"), number)
+        yield draw(random.Random(f"{seed}/{task}/{number}"), number)
 
 
 def write_set(folder: Path, made: Iterator[Item]) -> int:

@@ -11,6 +11,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
+import numpy as np
+
 from conlora_agent.core.types import Region, Step
 from evals.labels import CaptionRow, GroundingRow, OcrRow, Row, VqaRow, load_labels
 from evals.metrics import (
@@ -20,8 +22,10 @@ from evals.metrics import (
     loose_text,
     match_boxes,
     named,
+    overlap,
     plain_answer,
 )
+from evals.scores import calibration_error
 
 if TYPE_CHECKING:
     from conlora_agent.agent import Agent
@@ -103,7 +107,23 @@ def _score_grounding(rows: Sequence[Row], steps: Sequence[Step]) -> Scored:
         if hits[-1] < 1:
             got = [[round(v, 3) for v in region.box] for region in step.boxes]
             misses.append(_miss(row, {"phrase": row.phrase, "boxes": row.truths}, got))
-    return {"acc50": sum(hits) / len(hits), "miou": sum(ious) / len(ious)}, misses
+    figures: Figures = {"acc50": sum(hits) / len(hits), "miou": sum(ious) / len(ious)}
+    judged = [
+        pair for row, step in zip(rows, steps, strict=True) for pair in judged_boxes(cast(GroundingRow, row), step)
+    ]
+    if judged:
+        scores, right = np.array(judged).T
+        figures["ece"] = calibration_error(scores, right > 0)
+    return figures, misses
+
+
+def judged_boxes(row: GroundingRow, step: Step) -> list[tuple[float, bool]]:
+    """The score of each box of an answer, where there is one, and whether it covers something that was meant."""
+    return [
+        (region.score, any(overlap(truth, region.box) >= HALF for truth in row.truths))
+        for region in step.boxes
+        if region.score is not None
+    ]
 
 
 def _confidence(region: Region) -> float:

@@ -1,11 +1,12 @@
 from __future__ import annotations
 
+import json
 import threading
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from task_folders import write_stack, write_task
+from task_folders import MANIFEST, write_stack, write_task
 from turns import ScriptedRouter, Weather, make_agent, png, step
 
 from conlora_agent.agent import Agent
@@ -174,6 +175,20 @@ def test_the_user_may_choose_the_task() -> None:
 def test_a_task_that_needs_a_picture_asks_for_it_even_when_chosen() -> None:
     result = make_agent().ask("read it", task="ocr")
     assert [s.route for s in result.steps] == ["clarify"]
+
+
+def test_boxes_get_the_chances_that_their_stack_was_fitted_to(isolated_home: Path) -> None:
+    manifest = MANIFEST.format(name="leaves").replace("\n\n", '\noutput = "boxes"\n\n', 1)
+    folder = write_task(isolated_home / "tasks", manifest=manifest, more='\n[backbones.fake]\nweights = "fake"\n')
+    write_stack(folder / "fake", backbone="fake", revision="1")
+    agent = make_agent({"leaves": "leaves"}, FakeBackbone(default="10 20 30 40", probability=0.9))
+    plain = agent.ask("leaves", image=png()).steps[0]
+    record = json.loads((folder / "fake" / "stack.json").read_text())
+    (folder / "fake" / "stack.json").write_text(json.dumps(record | {"scores": {"slope": 1.0, "intercept": -2.0}}))
+    fitted = agent.ask("leaves", image=png()).steps[0]
+    assert [round(box.score or 0, 2) for box in (*plain.boxes, *fitted.boxes)] == [0.9, 0.55]
+    assert fitted.answer_confidence == fitted.boxes[0].score
+    assert "(55%)" in fitted.text
 
 
 def test_prompt_only_and_stacks(isolated_home: Path) -> None:
