@@ -29,6 +29,12 @@ class Exercise:
     """What the mid layer says of a picture, in words: what to do with it is learned without drawing and seeing one."""
 
 
+def about(sample: Any, request: str, answer: str) -> Exercise:
+    """An exercise about a scene: its picture, or what the mid layer would say of one that is only laid out."""
+    told = sample.facts.get("told")
+    return Exercise(None if told else sample.picture, request, answer, told=told)
+
+
 class Studio(Protocol):
     """Draws labelled pictures. Samples carry `picture`, `lines` and `objects` in pixels."""
 
@@ -46,6 +52,9 @@ class Studio(Protocol):
 
     def scene(self, rng: random.Random) -> Any:
         """A scene with one to six objects."""
+
+    def layout(self, rng: random.Random) -> Any:
+        """A scene that is laid out, not drawn; `facts` holds what the mid layer would say of it as `told`."""
 
     def caption(self, sample: Any, rng: random.Random) -> str:
         """A fluent sentence about a scene."""

@@ -66,11 +66,12 @@ def test_what_is_told_stands_where_a_pictures_tokens_stand(tmp_path: Path) -> No
         line = rng.choice(("quick brown", "a book"))
         return Exercise(None, "read it", line, told=f" fox\n{line}")
 
-    batch = Exercises([make], tokenizer, StackRun("ocr", tmp_path, 1, batch=3)).batch(0)
+    batch = Exercises([make], tokenizer, StackRun("ocr", tmp_path, 1, batch=3)).batch(2)
     assert batch.told is not None
-    assert len(batch.told) == 3
+    assert batch.shown is not None
+    assert len(batch.told) == 2  # the same words are told once
     end = [tokenizer.convert_tokens_to_ids(END)]
     asked = invocation_ids(tokenizer, "read it", False)
-    written = [plain_ids(tokenizer, told) + end + asked for told in batch.told]
+    written = [plain_ids(tokenizer, batch.told[k]) + end + asked for k in batch.shown]
     as_text = TeacherBatch(None, batch.history, written, batch.answers)
     torch.testing.assert_close(answer_loss(adapted, batch, "cpu"), answer_loss(adapted, as_text, "cpu"))

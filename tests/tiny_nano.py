@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +22,8 @@ NAMES = ["apple", "car", "dog"]
 COLOURS = ["none", "red", "blue"]
 
 
-def tiny_tokenizer() -> Any:
-    """A byte-level tokenizer with the special tokens of SmolLM2."""
+def tiny_tokenizer(text: str = "the quick brown fox reads a blue book") -> Any:
+    """A byte-level tokenizer with the special tokens of SmolLM2, to which the words of `text` are single tokens."""
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     tokenizer.decoder = decoders.ByteLevel()
@@ -32,11 +33,13 @@ def tiny_tokenizer() -> Any:
         initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
         show_progress=False,
     )
-    tokenizer.train_from_iterator(["the quick brown fox reads a blue book"] * 20, trainer)
+    tokenizer.train_from_iterator([text] * 20, trainer)
     return PreTrainedTokenizerFast(tokenizer_object=tokenizer, eos_token="<|im_end|>", pad_token="<|im_end|>")
 
 
-def tiny_model(tokenizer: Any) -> NanoForConditionalGeneration:
+def tiny_model(
+    tokenizer: Any, names: Sequence[str] = NAMES, colours: Sequence[str] = COLOURS
+) -> NanoForConditionalGeneration:
     """Random weights, the same every time."""
     torch.manual_seed(0)
     text = LlamaConfig(
@@ -44,8 +47,8 @@ def tiny_model(tokenizer: Any) -> NanoForConditionalGeneration:
         num_key_value_heads=2, max_position_embeddings=512, eos_token_id=tokenizer.eos_token_id,
     )  # fmt: skip
     config = NanoConfig(
-        text_config=text.to_dict(), vision_size=64, vision_layers=4, vision_heads=2, stem_size=32, names=NAMES,
-        colours=COLOURS, canvas_area=4096, image_token_id=tokenizer.convert_tokens_to_ids(IMAGE),
+        text_config=text.to_dict(), vision_size=64, vision_layers=4, vision_heads=2, stem_size=32, names=[*names],
+        colours=[*colours], canvas_area=4096, image_token_id=tokenizer.convert_tokens_to_ids(IMAGE),
     )  # fmt: skip
     model = NanoForConditionalGeneration(config)
     model.language_model = LlamaForCausalLM(text)

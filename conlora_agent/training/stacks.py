@@ -98,14 +98,15 @@ class Exercises(Batches[TeacherBatch]):
             if not made or _shape(one) == _shape(made[0]):
                 made.append(one)
         pictures = list({id(e.picture): e.picture for e in made if e.picture is not None}.values())
-        position = {id(picture): i for i, picture in enumerate(pictures)}
+        told = list(dict.fromkeys(e.told for e in made if e.told is not None))
+        position = {key: i for keys in (map(id, pictures), told) for i, key in enumerate(keys)}
         return TeacherBatch(
             torch.from_numpy(np.ascontiguousarray(np.stack(pictures).transpose(0, 3, 1, 2))) if pictures else None,
             prefix_ids(self.tokenizer, random_history(rng)),
             [invocation_ids(self.tokenizer, e.request, _pictured(e)) for e in made],
             [answer_ids(self.tokenizer, e.answer) for e in made],
-            shown=[position[id(e.picture)] for e in made] if pictures else None,
-            told=[e.told for e in made if e.told is not None] or None,
+            shown=[position[id(e.picture) if pictures else e.told] for e in made] if position else None,
+            told=told or None,
             teachable=all(e.read for e in made),
         )
 
@@ -211,7 +212,9 @@ class Context:
 def _seen(nano: Any, batch: TeacherBatch, device: str, vision: bool) -> list[Tensor]:
     """Visual tokens of each picture."""
     if batch.told:
-        return [torch.cat([nano.words(text), nano.mid.ending[None]]) for text in batch.told]
+        # Lines of text are last, and the end of a message stands behind them.
+        end = nano.mid.ending[None]
+        return [torch.cat([nano.words(text), end[: not text.endswith("\n")]]) for text in batch.told]
     assert batch.pixels is not None
     with torch.no_grad():
         low = nano.vision.low(batch.pixels.to(device).to(nano.dtype) / 255)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import random
 import string
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from conlora_agent.backbone.nano.wording import WHERE
 from conlora_agent.settings import Settings
 from conlora_agent.training.draw import questions
 from conlora_agent.training.draw.charts import chart
@@ -17,9 +17,10 @@ from conlora_agent.training.draw.material import HELDOUT_STYLES, TRAIN_STYLES, M
 from conlora_agent.training.draw.names import EMOJI, SHAPES, THINGS
 from conlora_agent.training.draw.phrasings import Split
 from conlora_agent.training.draw.referring import refer
-from conlora_agent.training.draw.sample import PixelBox, Sample
+from conlora_agent.training.draw.sample import PixelBox, Sample, TextLine
 from conlora_agent.training.draw.scenes import scene
 from conlora_agent.training.draw.text import FontBook, Words, line_picture, text_picture
+from conlora_agent.training.draw.told import layout, told
 
 Size = tuple[int, int]
 SQUARE = (256, 256)
@@ -82,16 +83,13 @@ class DrawingStudio:
         """Up to four objects as the mid layer states them, then one to six lines of words, numbers and misreadings."""
         phrases = [self.words.phrase(rng, rng.choice((1, 1, 2, 3))) for _ in range(rng.choice((1, 2, 2, 3, 4, 6)))]
         lines = [misread(phrase, rng) for phrase in phrases]
-        names = rng.sample(known_names()["names"], rng.choice((0, 0, 0, 1, 2, 4)))
-        groups, statements = "", ""
-        for name in names:
-            colour, place = rng.choice(list(COLOURS)), f"{rng.randrange(10**8):08d}"
-            groups += f" {colour} {name}:{place}\n"
-            statements += f" {name} is {colour}\n {name} {rng.choice(list(WHERE.values()))}\n"
-            if rng.random() < 1 / len(names):
-                statements += "".join(f" {name} says {line}\n" for line in lines)
-        counts = "".join(f" one {name}\n" for name in names)
-        return groups + statements + counts + "\n".join(lines), lines
+        sample = self.layout(rng)
+        sample.objects, sample.lines = sample.objects[: rng.choice((0, 0, 0, 1, 2, 4))], []
+        on = rng.choice(sample.objects) if sample.objects and rng.random() < 0.8 else None
+        for item in sample.objects:
+            item.text = " ".join(lines) if item is on else None
+        sample.lines = [TextLine(line, (0.0, 0.0, 0.0, 0.0) if on is None else on.box) for line in lines]
+        return told(sample), lines
 
     def chart(self, rng: random.Random) -> Sample:
         """A bar or line chart; its title, labels and values are in `facts`."""
@@ -100,6 +98,10 @@ class DrawingStudio:
     def scene(self, rng: random.Random) -> Sample:
         """A scene with one to six objects."""
         return scene(rng, SQUARE, self.material, self.fonts, self.words)
+
+    def layout(self, rng: random.Random) -> Sample:
+        """A scene that is laid out, not drawn, of at most six objects."""
+        return layout(rng, SQUARE, self.words)
 
     def caption(self, sample: Sample, rng: random.Random) -> str:
         """A fluent sentence about a scene."""
@@ -115,24 +117,31 @@ class DrawingStudio:
         return phrase, boxes
 
 
-@dataclass
 class SceneSeries:
     """A studio whose scenes come `times` in a row: one look at a picture then serves several exercises about it."""
 
-    studio: DrawingStudio
-    times: int
-    _scene: Sample | None = None
-    _left: int = 0
+    def __init__(self, studio: DrawingStudio, times: int) -> None:
+        self.studio, self.times = studio, times
+        self._latest: dict[str, tuple[Sample, int]] = {}
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.studio, name)
 
     def scene(self, rng: random.Random) -> Sample:
         """The scene of the call before, or a new one when it has been asked about `times` times."""
-        if self._scene is None or not self._left:
-            self._scene, self._left = self.studio.scene(rng), self.times
-        self._left -= 1
-        return self._scene
+        return self._again("scene", self.studio.scene, rng)
+
+    def layout(self, rng: random.Random) -> Sample:
+        """The same of scenes that are not drawn."""
+        return self._again("layout", self.studio.layout, rng)
+
+    def _again(self, kind: str, make: Callable[[random.Random], Sample], rng: random.Random) -> Sample:
+        sample, left = self._latest.get(kind, (None, 0))
+        if sample is None or not left:
+            sample = make(rng)
+            left = min(self.times, 1 + 2 * len(sample.objects))
+        self._latest[kind] = (sample, left - 1)
+        return sample
 
 
 def misread(text: str, rng: random.Random) -> str:

@@ -224,19 +224,19 @@ def _one(rng: random.Random, items: list[DrawnObject]) -> DrawnObject | None:
 
 
 KINDS: dict[str, tuple[Callable[[Sample, random.Random], Asked | None], float]] = {
-    "colour": (_colour, 0.18),
-    "is_colour": (_is_colour, 0.05),
-    "count": (_count, 0.16),
+    "colour": (_colour, 0.13),
+    "is_colour": (_is_colour, 0.06),
+    "count": (_count, 0.13),
     "count_all": (_count_all, 0.03),
-    "presence": (_presence, 0.16),
-    "where": (_where, 0.08),
-    "direction": (_direction, 0.08),
-    "is_related": (_is_related, 0.05),
-    "beside": (_beside, 0.04),
-    "larger": (_larger, 0.05),
+    "presence": (_presence, 0.12),
+    "where": (_where, 0.06),
+    "direction": (_direction, 0.14),
+    "is_related": (_is_related, 0.06),
+    "beside": (_beside, 0.05),
+    "larger": (_larger, 0.08),
     "text": (_text, 0.06),
-    "what": (_what, 0.03),
-    "which_colour": (_which_colour, 0.05),
-    "background": (_background, 0.03),
+    "what": (_what, 0.02),
+    "which_colour": (_which_colour, 0.04),
+    "background": (_background, 0.02),
 }
-"""Kinds of question with their share of what is asked."""
+"""Kinds of question with their share of what is asked: more of what takes longer to learn."""

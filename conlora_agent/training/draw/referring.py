@@ -130,7 +130,8 @@ def _by_text(sample: Sample, rng: random.Random) -> Reference | None:
 
 
 def _text_itself(sample: Sample, rng: random.Random) -> Reference | None:
-    lines = [line for line in sample.lines if sum(line.text == other.text for other in sample.lines) == 1]
+    placed = [line for line in sample.lines if line.box[3] > line.box[1]]
+    lines = [line for line in placed if sum(line.text == other.text for other in sample.lines) == 1]
     if not lines:
         return None
     line = rng.choice(lines)

@@ -40,9 +40,9 @@ def scene(rng: random.Random, size: Size, material: Material, fonts: tuple[str, 
     twin: str | None = None
     more_of_it = 0.75 if rng.random() < 0.25 else 0.25
     for _ in range(count):
-        side = _side(rng, size, count)
+        side = longer_side(rng, size, count)
         patch = _object(rng, side, material, fonts, words, twin)
-        place_at = _free_place(rng, size, patch.image.size, [o.box for o in sample.objects])
+        place_at = free_place(rng, size, patch.image.size, [o.box for o in sample.objects])
         if place_at is None:
             continue
         # Several of a kind are what counting and "the left one" are learnt from.
@@ -50,12 +50,12 @@ def scene(rng: random.Random, size: Size, material: Material, fonts: tuple[str, 
         patch.put(sample, picture, *place_at, soft_shadow(patch.image, rng) if shadows else None)
     if rng.random() < 0.12:
         _caption(rng, sample, picture, fonts, words)
-    _name_sizes(sample, width * height)
+    name_sizes(sample, width * height)
     sample.picture = degrade(rng, picture, CAMERA)
     return sample
 
 
-def _side(rng: random.Random, size: Size, count: int) -> int:
+def longer_side(rng: random.Random, size: Size, count: int) -> int:
     """Longer side of an object in pixels: small or large, and less of either when there are many."""
     width, height = size
     room = min(height, (width * height / count) ** 0.5)
@@ -112,7 +112,7 @@ def recoloured(rng: random.Random, image: Image.Image, colour: str) -> tuple[Ima
     return shifted, dominant_colour(np.asarray(shifted)[::2, ::2])
 
 
-def _free_place(rng: random.Random, size: Size, patch: Size, taken: list[PixelBox]) -> tuple[int, int] | None:
+def free_place(rng: random.Random, size: Size, patch: Size, taken: list[PixelBox]) -> tuple[int, int] | None:
     """Top left for a patch that covers at most a little of any other, None when no try finds one."""
     if patch[0] > size[0] or patch[1] > size[1]:
         return None
@@ -139,7 +139,7 @@ def _caption(rng: random.Random, sample: Sample, picture: Image.Image, fonts: tu
     font = load_font(rng.choice(fonts), rng.choice((14, 16, 18, 22, 27)))
     text = words.phrase(rng, rng.randint(1, 4))
     extent = (int(text_width(font, text)) + 6, sum(font.getmetrics()) + 2)
-    where = _free_place(rng, picture.size, extent, [o.box for o in sample.objects])
+    where = free_place(rng, picture.size, extent, [o.box for o in sample.objects])
     if where is None:
         return
     ground = picture.crop((where[0], where[1], where[0] + extent[0], where[1] + extent[1])).resize((1, 1))
@@ -149,7 +149,8 @@ def _caption(rng: random.Random, sample: Sample, picture: Image.Image, fonts: tu
     sample.lines.append(draw_line(ImageDraw.Draw(picture), (where[0] + 3, where[1] + 1), text, font, fill))
 
 
-def _name_sizes(sample: Sample, area: float) -> None:
+def name_sizes(sample: Sample, area: float) -> None:
+    """Call an object small or large where its box is clearly so, on a picture of so many pixels."""
     for item in sample.objects:
         x0, y0, x1, y1 = item.box
         share = (x1 - x0) * (y1 - y0) / area

@@ -1,0 +1,114 @@
+"""Scenes told instead of drawn: in the mid layer's very words, and true to what they are labelled with."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from adapters.exercise import Exercise
+from adapters.grounding import data as grounding
+from adapters.vqa import data as vqa
+from conlora_agent.backbone.nano.configuration import CELL
+from conlora_agent.backbone.nano.dense import DenseOutput
+from conlora_agent.backbone.nano.look import Seen
+from conlora_agent.backbone.nano.points import Line, Points
+from conlora_agent.backbone.nano.reader import CLASSES, Writing, character
+from conlora_agent.backbone.nano.vision import Sight
+from conlora_agent.training.draw.sample import DrawnObject, Sample, TextLine
+from conlora_agent.training.draw.told import layout, told
+from conlora_agent.training.studio import DrawingStudio
+from tests.drawings import WORDS, fonts, material
+from tests.tiny_nano import tiny_model, tiny_tokenizer
+
+SIDE = 256
+
+
+@pytest.fixture
+def studio(tmp_path: Path) -> DrawingStudio:
+    return DrawingStudio(fonts(tmp_path), WORDS, material())
+
+
+NAMES, COLOURS = ["book", "fox"], ["none", "blue", "brown"]
+
+
+def written(text: str) -> Writing:
+    numbers = {character(k + 1): k for k in range(CLASSES - 1)}
+    return Writing(torch.nn.functional.one_hot(torch.tensor([numbers[c] for c in text]), CLASSES - 1).float())
+
+
+def seen(sample: Sample) -> Sight:
+    """What the vision layers would say of a sample if they were sure of everything."""
+    cells = torch.zeros(1, SIDE // CELL, SIDE // CELL)
+    boxes = [tuple(v / SIDE for v in item.box) for item in sample.objects]
+    names, colours = torch.zeros(len(boxes), len(NAMES)), torch.zeros(len(boxes), len(COLOURS))
+    for i, item in enumerate(sample.objects):
+        names[i, NAMES.index(item.name)] = 90
+        colours[i, COLOURS.index("blue")] = 45  # what is stated of things of no colour, see the boxes below
+        colours[i, COLOURS.index(item.colour or "none")] = 90
+    lines = [
+        Line(((x0 + x1) / 2, (y0 + y1) / 2), x1 - x0, y1 - y0, 0.0) for x0, y0, x1, y1 in (n.box for n in sample.lines)
+    ]
+    points = Points(lines, list(range(len(boxes))), boxes)  # type: ignore[arg-type]
+    features = torch.zeros(1, SIDE // CELL, SIDE // CELL, 64)
+    dense = DenseOutput(cells, cells, cells, cells, features)
+    return Sight(dense, [points], [Seen(names, colours)], [[written(line.text) for line in sample.lines]])
+
+
+FOX, BLANK = DrawnObject("fox", (10.0, 20.0, 60.0, 80.0), "brown"), np.zeros((SIDE, SIDE, 3), np.uint8)
+BOOK = DrawnObject("book", (100.0, 170.0, 242.0, 240.0), None)
+LINES = [TextLine("a fox", (110.0, 110.0, 200.0, 130.0)), TextLine("reads", (110.0, 140.0, 200.0, 160.0))]
+
+
+@pytest.mark.parametrize(
+    "sample",
+    [
+        Sample(BLANK, LINES, [FOX, BOOK]),
+        Sample(BLANK, [], [FOX, replace(FOX, box=(150.0, 30.0, 200.0, 90.0), colour="blue")]),
+        Sample(BLANK, LINES[:1], []),
+        Sample(BLANK, [], []),
+    ],
+    ids=["things and lines", "two of a name", "only a line", "nothing"],
+)
+def test_a_scene_is_told_in_the_mid_layers_own_tokens(sample: Sample) -> None:
+    model = tiny_model(tiny_tokenizer(" a blue brown fox book is reads"), NAMES, COLOURS)
+    sight = seen(sample)
+    (tokens,) = model.mid(sight, sight.points, model.words)
+    text = told(sample)
+    expected: Tensor = model.words(text)
+    if not text.endswith("\n"):
+        expected = torch.cat([expected, model.mid.ending[None]])
+    torch.testing.assert_close(tokens, expected)
+
+
+def test_layouts_hold_what_they_tell_apart_from_some_mistakes() -> None:
+    rng = random.Random(4)
+    made = [layout(rng, (SIDE, SIDE), WORDS) for _ in range(300)]
+    objects = [(item, sample.facts["told"]) for sample in made for item in sample.objects]
+    named = sum(f" {item.name} is " in said for item, said in objects) / len(objects)
+    assert 0.85 < named < 0.99
+    assert all(sample.facts["told"].endswith(sample.lines[-1].text) for sample in made if sample.lines)
+    assert any(not sample.objects and not sample.lines and sample.facts["told"] == "\n" for sample in made)
+    for sample in made:
+        assert all(0 <= x0 < x1 <= SIDE and 0 <= y0 < y1 <= SIDE for x0, y0, x1, y1 in (o.box for o in sample.objects))
+
+
+@pytest.mark.parametrize("task", [grounding, vqa], ids=["grounding", "vqa"])
+def test_most_exercises_are_told_and_the_others_show_a_picture(task: object, studio: DrawingStudio) -> None:
+    rng = random.Random(2)
+    made: list[Exercise] = [task.exercise(rng, studio) for _ in range(40)]  # type: ignore[attr-defined]
+    assert all((exercise.told is None) != (exercise.picture is None) for exercise in made)
+    assert 20 <= sum(exercise.told is not None for exercise in made) < 40
+
+
+def test_boxes_asked_for_are_written_as_they_were_told(studio: DrawingStudio) -> None:
+    rng = random.Random(6)
+    told_ones = [e for e in (grounding.exercise(rng, studio) for _ in range(200)) if e.told and e.answer != "none"]
+    for exercise in told_ones:
+        for box in exercise.answer.split("; "):
+            assert box.rpartition(": ")[2].replace(" ", "") in (exercise.told or "")
