@@ -5,7 +5,8 @@ sentence, and because the router reads more than one mean. The last layer says w
 wording is still there ("where is X" against "what is X"); and how a text opens says what is wanted with it. The first
 is near what sentence-transformers gives (tests/test_router_encoder.py). Inference only, on one thread: sentences are so
 short that a second one only adds waiting. Matrices are multiplied in whole numbers of one byte, which takes half the
-time of floats on every processor: weights are rounded once, for each output by itself, what meets them each time.
+time of floats on a processor with AVX2 (others have not been tried): weights are rounded once, for each output by
+itself, what meets them each time.
 """
 
 from __future__ import annotations

@@ -134,12 +134,22 @@ def test_the_command_prints_every_key_of_the_contract(tmp_path: Path) -> None:
     rows = ["text,label", "how do I pay?,pay", "paying by card,pay", "book a flight,fly", "I want to fly,fly"]
     (tmp_path / "a.csv").write_text("\n".join(rows))
     (tmp_path / "b.csv").write_text("text,label\ncan I pay cash?,pay\nflights to Rome,fly\nwho is Bach,oos\n")
-    ended = conlora("eval", "intents", "--train", tmp_path / "a.csv", "--test", tmp_path / "b.csv", "--json")
+    command = ("eval", "intents", "--train", tmp_path / "a.csv", "--test", tmp_path / "b.csv", "--json")
+    ended = conlora(*command)
     assert ended.code == 0
     assert {"in_scope_accuracy", "joint_accuracy", "oos_recall", "oos_auroc", "fpr95", "ece", "latency_ms"} <= set(
         ended.json
     )
     assert ended.json["in_scope_accuracy"] == 1.0
+    assert conlora(*command, "--fail-under", "1.0").code == 0
+
+
+def test_below_the_floor_it_fails(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("text,label\nhow do I pay?,pay\nbook a flight,fly\n")
+    (tmp_path / "b.csv").write_text("text,label\nhow do I pay?,fly\n")
+    command = ("eval", "intents", "--train", tmp_path / "a.csv", "--test", tmp_path / "b.csv", "--fail-under", "0.5")
+    ended = conlora(*command)
+    assert (ended.code, "below --fail-under 0.5" in ended.error) == (1, True)
 
 
 def test_bad_input_exits_with_2(tmp_path: Path) -> None:

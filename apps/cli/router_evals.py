@@ -106,6 +106,11 @@ def finish(terminal: Terminal, report: dict[str, Any], reached: float, as_json: 
     """Print figures and misses; exit code 1 below the floor."""
     misses = [f"missed: {m['text']!r} expected {m['expected']} got {m['got']}" for m in report["misses"]]
     terminal.emit(report, as_json, [*figures(report), *misses[:SHOWN_MISSES]])
+    _hold(terminal, reached, floor)
+
+
+def _hold(terminal: Terminal, reached: float, floor: float | None) -> None:
+    """Exit code 1, and a note, below the floor."""
     if floor is not None and reached < floor:
         terminal.note(f"{reached:.4f} is below --fail-under {floor}")
         raise typer.Exit(1)
@@ -119,11 +124,12 @@ def clinc150(
     compare: CompareOption = False,
     environment: EnvironmentOption = None,
     as_json: JsonOption = False,
+    floor: FloorOption = None,
 ) -> None:
     """Measure the router's classifier on CLINC150's intents; its gate is fitted on the validation parts."""
     from evals.intent_data import load_clinc150
 
-    measure(terminal_of(ctx), load_clinc150(data), shots, seeds, compare, environment, as_json)
+    measure(terminal_of(ctx), load_clinc150(data), shots, seeds, compare, environment, as_json, floor)
 
 
 def intents(
@@ -135,11 +141,12 @@ def intents(
     compare: CompareOption = False,
     environment: EnvironmentOption = None,
     as_json: JsonOption = False,
+    floor: FloorOption = None,
 ) -> None:
     """Measure the router's classifier on your own intents; its gate is cross-fitted on the training rows."""
     from evals.intent_data import load_intents
 
-    measure(terminal_of(ctx), load_intents(train, test), shots, seeds, compare, environment, as_json)
+    measure(terminal_of(ctx), load_intents(train, test), shots, seeds, compare, environment, as_json, floor)
 
 
 def measure(
@@ -150,8 +157,9 @@ def measure(
     compare: bool,
     environment: Path | None,
     as_json: bool,
+    floor: float | None,
 ) -> None:
-    """Learn and test the intents, and print the figures."""
+    """Learn and test the intents, and print the figures. `floor`: of the accuracy in scope."""
     from evals.intent_data import check_shots
     from evals.intents import evaluate_intents
     from router.encoder import shared_encoder
@@ -174,6 +182,7 @@ def measure(
     known.keep()
     value = report.model_dump(mode="json")
     terminal.emit(value, as_json, [*figures(value), *_others(value)])
+    _hold(terminal, report.in_scope_accuracy, floor)
 
 
 def _semantic_router(terminal: Terminal, environment: Path | None, cache: Path) -> Path | None:
