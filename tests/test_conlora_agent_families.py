@@ -13,14 +13,17 @@ import pytest
 import torch
 import transformers
 from PIL import Image
+from safetensors.torch import save_file
 from transformers import DynamicCache
 
+from adapters.weights import TENSORS
 from conlora_agent.backbone import load_backbone
 from conlora_agent.backbone.families import family_of
 from conlora_agent.backbone.hub import HubProfile, Passage, hub_profile
 from conlora_agent.backbone.local import LocalBackbone
 from conlora_agent.backbone.profile import Pixels
-from conlora_agent.core.errors import BackboneError, UnknownName
+from conlora_agent.backbone.stacks import Stacks
+from conlora_agent.core.errors import BackboneError, UnknownName, WeightsError
 from conlora_agent.core.protocols import GenerateRequest
 from conlora_agent.core.types import Message
 from conlora_agent.settings import Settings
@@ -277,3 +280,49 @@ def test_a_mid_layer_without_its_tokenizer_or_with_another_is_named(tmp_path: Pa
     words.unlink()
     with pytest.raises(BackboneError, match="there is no tokenizer in qformer_tokenizer/"):
         load_backbone(str(folder), Settings.load({}))
+
+
+def one_lora(folder: Path, layer: str, weight: torch.Tensor, up: float) -> Path:
+    folder.mkdir(exist_ok=True)
+    sides = {"A": torch.full((2, weight.shape[1]), 0.5), "B": torch.full((len(weight), 2), up)}
+    sides["B"][::2] *= -1
+    save_file({f"base_model.model.{layer}.lora_{s}.weight": m for s, m in sides.items()}, folder / TENSORS)
+    (folder / "adapter_config.json").write_text('{"lora_alpha": 8}')
+    return folder
+
+
+@pytest.mark.parametrize("kind", MAKERS)
+def test_a_lora_anywhere_in_the_vision_encoder_is_honoured_or_refused(kind: str, tmp_path: Path) -> None:
+    made = profile(kind)
+    tower = made.model.get_submodule(made.record.tower)
+    for weight in tower.parameters():  # some families begin with next to nothing
+        torch.nn.init.normal_(weight, std=0.1)
+    stacks, honoured = Stacks(made.model, idle=made.idle), 0
+    with torch.inference_mode():
+        plain = made.see(shown(made))
+        for name, module in tower.named_modules():
+            if not isinstance(module, torch.nn.Linear | torch.nn.Conv2d | torch.nn.Conv3d):
+                continue
+            try:
+                stacks.add("a", one_lora(tmp_path, f"{made.record.tower}.{name}", module.weight, 1.0))
+            except WeightsError:
+                continue
+            with stacks.on(stacks.get("a")):
+                seen = made.see(shown(made))
+            parts = zip((seen.tokens, *seen.deep), (plain.tokens, *plain.deep), strict=True)
+            assert not all(torch.equal(one, other) for one, other in parts), f"dropped in silence: {name}"
+            honoured += 1
+    assert honoured >= 4 * made.places.depth
+
+
+@pytest.mark.parametrize(
+    ("kind", "layer"),
+    [("llava", "model.vision_tower.encoder.layers.3.mlp.fc1"), ("paligemma", "model.vision_tower.head.mlp.fc1")],
+)
+def test_a_lora_that_would_do_nothing_is_refused_unless_it_is_nothing(kind: str, layer: str, tmp_path: Path) -> None:
+    made = LocalBackbone(kind, "tiny", profile(kind))
+    weight = made.profile.model.get_submodule(layer).weight
+    with pytest.raises(WeightsError, match="its LoRA would do nothing"):
+        made.attach("a", one_lora(tmp_path, layer, weight, 1.0))
+    made.attach("a", one_lora(tmp_path, layer, weight, 0.0))
+    assert made.stacks() == ("a",)

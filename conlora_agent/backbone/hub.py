@@ -7,6 +7,7 @@ family's parts are (families.py) and its prompt (chat.py).
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
@@ -143,6 +144,14 @@ class HubProfile(Profile):
         taps = frozenset(getattr(self.model.config.vision_config, "deepstack_visual_indexes", None) or ())
         places = self.places
         return VisionLayers(tower, list(tower.get_submodule(self.record.layers)), places.depth - places.upper, taps)
+
+    @property
+    def idle(self) -> str:
+        """See Profile: layers above the one whose output is taken, and the encoder's own pooling."""
+        tower, layers = self.model.get_submodule(self.record.tower), self.record.layers
+        numbers = "|".join(map(str, range(self.places.depth, len(tower.get_submodule(layers)))))
+        above = rf"|{re.escape(layers)}\.({numbers})\..*" if numbers else ""
+        return rf"{re.escape(self.record.tower)}\.(head\..*{above})"
 
     def pixels(self, picture: Any) -> Pixels:
         """See Profile."""

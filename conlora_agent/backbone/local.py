@@ -56,7 +56,7 @@ class LocalBackbone:
         language = profile.model.get_submodule(profile.language_module)
         self.condenses = sum(weights.numel() for weights in language.parameters()) >= CONDENSES
         profile.model.eval().requires_grad_(False)
-        self.loras = Stacks(profile.model, stacks_mib)
+        self.loras = Stacks(profile.model, stacks_mib, profile.idle)
         self.sight = Sight(profile, self.loras, pictures_mib)
         self.prefixes = Prefixes(profile.read, prefixes_mib)
         self._grammars = Grammars(profile.tokenizer, profile.stops)

@@ -107,6 +107,11 @@ class Profile(ABC):
     def vision(self) -> VisionLayers:
         """The vision encoder."""
 
+    @property
+    def idle(self) -> str:
+        """Full names, a regular expression, of vision layers whose output nothing uses: a LoRA there does nothing."""
+        return ""
+
     @abstractmethod
     def pixels(self, picture: Any) -> Pixels:
         """An upright RGB picture, prepared."""

@@ -89,8 +89,9 @@ class Stack:
 class Stacks:
     """The stacks of one model. Not safe to call from several threads: the backbone's lock is around it."""
 
-    def __init__(self, model: nn.Module, budget_mib: int = STACKS_MIB) -> None:
-        self._model = model
+    def __init__(self, model: nn.Module, budget_mib: int = STACKS_MIB, idle: str = "") -> None:
+        """`idle`: full names, as a regular expression, of layers where a LoRA would do nothing."""
+        self._model, self._idle = model, re.compile(idle)
         self._folders: dict[str, tuple[Path, int]] = {}
         self._added = 0
         self._resident: Recent[str, Stack] = Recent(budget_mib * MIB)
@@ -113,6 +114,10 @@ class Stacks:
 
     def _load(self, name: str, folder: Path, version: int) -> None:
         stack = Stack(name, version, read_layers(name, folder, self._model))
+        for layer, lora in stack.layers.items():
+            # Zeros are what training leaves in a layer that it never reached.
+            if self._idle.fullmatch(layer) and lora.up.any():
+                raise _broken(name, f"nothing uses the output of {layer}: its LoRA would do nothing")
         self._resident.put(name, stack, stack.nbytes)
         for layer in stack.layers.keys() - self._hooked:
             self._model.get_submodule(layer).register_forward_hook(self._hook(layer))
