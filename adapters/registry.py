@@ -226,10 +226,13 @@ def _check_own_stacks(task: Task) -> None:
 
 
 def _task_folders(parent: Path, *, with_manifest: bool = False) -> list[Path]:
-    if not parent.is_dir():
+    # Every turn asks: names are compared, and no file is looked at that the folder's own list tells about.
+    try:
+        with os.scandir(parent) as entries:
+            names = sorted(e.name for e in entries if not e.name.startswith((".", "__")) and e.is_dir())
+    except (FileNotFoundError, NotADirectoryError):
         return []
-    folders = (p for p in sorted(parent.iterdir()) if p.is_dir() and not p.name.startswith((".", "__")))
-    return [p for p in folders if not with_manifest or (p / MANIFEST).is_file()]
+    return [parent / name for name in names if not with_manifest or (parent / name / MANIFEST).is_file()]
 
 
 def _stamp(folder: Path) -> Stamp:

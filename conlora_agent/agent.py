@@ -155,10 +155,11 @@ class Agent:
     ) -> Plan:
         """What becomes of a message, without a turn. With `thread`, its state is added to what is given."""
         query = self._query(text, has_image, previous, thread)
-        plan = self._ready_router().plan(query)
+        routes = self._routes()
+        plan = self._ready_router(routes).plan(query)
         if thread is None and previous:  # what these turns were about is not known
             return plan
-        return look_first(plan, query, self._focus(thread), self.tools, self._routes(), fresh=has_image)
+        return look_first(plan, query, self._focus(thread), self.tools, routes, fresh=has_image)
 
     def explain(
         self,
@@ -297,16 +298,16 @@ class Agent:
         from router import builtin_routes
 
         known = (*self.tasks.routes(), *self.tools.routes(), *builtin_routes())
-        found = {route.name: self.taught.added_to(route) for route in known}
+        found = {route.name: route for route in self.taught.added_to(known)}
         if chosen is not None and (chosen not in found or chosen == CLARIFY):
             if chosen not in self.tasks.names():
                 raise UnknownName.among("task", chosen, [*self.tasks.names(), *self.tools.names(), CHAT])
             found[chosen] = self.tasks.get(chosen).route()
         return found
 
-    def _ready_router(self) -> Router:
-        """The router, told about the routes when they changed."""
-        routes = self.routes()
+    def _ready_router(self, known: dict[str, Route] | None = None) -> Router:
+        """The router, told about the routes (`known` where they were just looked up) when they changed."""
+        routes = self.routes() if known is None else tuple(known.values())
         with self._lock:
             if self._router is None:
                 self._router = default_router(self.settings, routes, self.models)

@@ -7,7 +7,7 @@ teaches takes effect at once. Not covered here: how the router learns from examp
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from pydantic import Field, ValidationError
@@ -71,10 +71,12 @@ class TaughtPhrases:
                 raise UnknownName.among(f"phrase taught for {route}:", text, taught)
             self._write(self._without(text))
 
-    def added_to(self, route: Route) -> Route:
-        """The route with what was taught for it among its examples."""
-        taught = [Example(text=p.text, has_image=p.has_image) for p in self.all() if p.route == route.name]
-        return route.model_copy(update={"examples": (*route.examples, *taught * WEIGHT)}) if taught else route
+    def added_to(self, routes: Iterable[Route]) -> Iterator[Route]:
+        """The routes with what was taught for each among its examples."""
+        phrases = self.all()
+        for route in routes:
+            taught = [Example(text=p.text, has_image=p.has_image) for p in phrases if p.route == route.name]
+            yield route.model_copy(update={"examples": (*route.examples, *taught * WEIGHT)}) if taught else route
 
     def _without(self, text: str) -> tuple[Phrase, ...]:
         return tuple(phrase for phrase in self.all() if phrase.key != same_words(text))

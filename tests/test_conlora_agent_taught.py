@@ -92,7 +92,7 @@ def test_the_router_follows_a_taught_phrase_and_keeps_the_rest(tmp_path: Path, s
     assert plan(phrase.text).steps[0].route != "ocr"
     taught = TaughtPhrases(tmp_path)
     taught.teach(phrase, {route.name: route for route in routes})
-    router.refit([taught.added_to(route) for route in routes])
+    router.refit(list(taught.added_to(routes)))
     assert plan(phrase.text).steps[0].route == "ocr"
     assert plan("where is the dog?").steps[0].route == "grounding"
 

@@ -132,6 +132,10 @@ class Tool(ABC, Generic[Args]):
 
     def route(self) -> Route:
         """How the router sees this tool."""
+        return self._route
+
+    @cached_property
+    def _route(self) -> Route:
         return Route(
             name=self.name,
             kind="tool",
