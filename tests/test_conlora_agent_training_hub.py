@@ -67,7 +67,7 @@ def learned(report: dict[str, Any]) -> dict[str, torch.Tensor]:
 
 @pytest.mark.parametrize("kind", MAKERS)
 def test_all_three_parts_learn_and_the_stack_then_answers(kind: str, tmp_path: Path) -> None:
-    order = make_order(tmp_path)
+    order = make_order(tmp_path, epochs=6)
     report = run(order, kind)
     first, *_, last = report["curve"]
     assert last["validation_loss"] < first["validation_loss"] - 0.1
@@ -85,6 +85,26 @@ def test_all_three_parts_learn_and_the_stack_then_answers(kind: str, tmp_path: P
     request = GenerateRequest("which colour?", max_new_tokens=3)
     with_stack, without = (backbone.generate(replace(request, stack=name)) for name in ("leaves", None))
     assert [p.probability for p in with_stack.pieces] != [p.probability for p in without.pieces]
+
+
+def test_the_same_seed_begins_with_the_same_numbers(tmp_path: Path) -> None:
+    """Whatever was drawn at random before, and in every process that trains along."""
+
+    def stack_of(earlier: int, seed: int) -> dict[str, torch.Tensor]:
+        def loaded() -> LocalBackbone:
+            backbone = load("llava")
+            torch.manual_seed(earlier)
+            return backbone
+
+        order = make_order(tmp_path / f"{earlier}-{seed}")
+        order, settings = replace(order, seed=seed, fresh=True), Settings.load()
+        report = train_stack(order, read_rows(order, settings, Watcher()), loaded, settings, Watcher())
+        assert report is not None
+        return learned(report)
+
+    one, again, other = stack_of(1, 0), stack_of(2, 0), stack_of(1, 5)
+    assert all(torch.equal(one[key], again[key]) for key in one)
+    assert not all(torch.equal(one[key], other[key]) for key in one)
 
 
 def test_a_history_is_read_with_adapters_off(tmp_path: Path) -> None:
