@@ -29,6 +29,15 @@ class Exercise:
     """What the mid layer says of a picture, in words: what to do with it is learned without drawing and seeing one."""
 
 
+TOLD = 0.75
+"""Share of exercises without a picture: what to do with what it is told is most of what a stack has to learn."""
+
+
+def some_scene(rng: random.Random, studio: Studio) -> Any:
+    """A scene, mostly one that is only laid out."""
+    return studio.layout(rng) if rng.random() < TOLD else studio.scene(rng)
+
+
 def about(sample: Any, request: str, answer: str) -> Exercise:
     """An exercise about a scene: its picture, or what the mid layer would say of one that is only laid out."""
     told = sample.facts.get("told")

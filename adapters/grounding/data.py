@@ -5,12 +5,10 @@ from __future__ import annotations
 import random
 import re
 
-from adapters.exercise import Exercise, Studio, about
+from adapters.exercise import Exercise, Studio, about, some_scene
 
 BOX_RANGE = 100
 """Boxes are taught as integers 0..99 of the picture, two digits each, x0 y0 x1 y1."""
-TOLD = 0.75
-"""Share of the exercises without a picture: which of the boxes it is told is meant is most of what is to be learned."""
 
 
 def exercise(rng: random.Random, studio: Studio) -> Exercise:
@@ -19,7 +17,7 @@ def exercise(rng: random.Random, studio: Studio) -> Exercise:
     Each box is introduced by the thing's name, the very words that stand before its place in the visual tokens: a
     language model that has just written "blue book:" goes on with what followed those words before.
     """
-    sample = studio.layout(rng) if rng.random() < TOLD else studio.scene(rng)
+    sample = some_scene(rng, studio)
     phrase, boxes = studio.phrase(sample, rng)
     height, width = sample.picture.shape[:2]
     written = [written_box(box, width, height) for box in sorted(boxes, key=lambda b: b[0] + b[2])]

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import random
 
-from adapters.exercise import Exercise, Studio
+from adapters.exercise import TOLD, Exercise, Studio
 
-TOLD = 0.75
-"""Share of the exercises without a picture: copying each line, and only these, is most of what is to be learned."""
 LONGEST = 60
 """Characters of the longest text on a picture: copying longer ones is the same skill at a higher price."""
 

@@ -84,7 +84,7 @@ class DrawingStudio:
         phrases = [self.words.phrase(rng, rng.choice((1, 1, 2, 3))) for _ in range(rng.choice((1, 2, 2, 3, 4, 6)))]
         lines = [misread(phrase, rng) for phrase in phrases]
         sample = self.layout(rng)
-        sample.objects, sample.lines = sample.objects[: rng.choice((0, 0, 0, 1, 2, 4))], []
+        sample.objects = sample.objects[: rng.choice((0, 0, 0, 1, 2, 4))]
         on = rng.choice(sample.objects) if sample.objects and rng.random() < 0.8 else None
         for item in sample.objects:
             item.text = " ".join(lines) if item is on else None
