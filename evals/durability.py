@@ -26,8 +26,8 @@ from router.fixed import FixedRouter
 from tools.registry import ToolRegistry
 
 THREAD = "trial"
-LONGEST = 4
-"""A trial is ended at a random moment before this many turns' time, as measured before the trials."""
+MOST = 4
+"""A trial is ended after fewer answers than this, at a random moment of the turn that follows."""
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -39,10 +39,11 @@ def main(argv: list[str] | None = None) -> None:
     dice = random.Random(chosen.seed)
     began, found = time.perf_counter(), []
     removed = turns = 0
-    longest_s = LONGEST * turn_seconds()
+    turn_s = turn_seconds()
     with tempfile.TemporaryDirectory() as home:
         for number in range(chosen.trials):
-            answered = turns + killed_after(dice.uniform(0, longest_s), Path(home), turns)
+            answers, seconds = dice.randrange(MOST), dice.uniform(0, turn_s)
+            answered = turns + killed_after(answers, seconds, Path(home), turns)
             with open_agent(Path(home)) as agent:
                 turns, problems = inspect(agent, answered)
                 repaired = agent.repair()
@@ -66,8 +67,11 @@ def turn_seconds() -> float:
         return (time.perf_counter() - began) / 3
 
 
-def killed_after(seconds: float, home: Path, first: int) -> int:
-    """Let a child process answer turns from number `first` on, and kill it; how many it had answered."""
+def killed_after(answers: int, seconds: float, home: Path, first: int) -> int:
+    """Let a child process answer turns from number `first` on, kill it so long after so many; how many it answered.
+
+    The answers are waited for, not timed: a child's first turn can take many times what a later one does.
+    """
     reading, writing = os.pipe()
     child = os.fork()
     if child == 0:
@@ -77,11 +81,12 @@ def killed_after(seconds: float, home: Path, first: int) -> int:
             answer_for_ever(agent, first, told)
     os.close(writing)
     with os.fdopen(reading) as told:
-        told.readline()
+        for _ in range(1 + answers):
+            told.readline()
         time.sleep(seconds)
         os.kill(child, signal.SIGKILL)
         os.waitpid(child, 0)
-        return told.read().count("\n")
+        return answers + told.read().count("\n")
 
 
 def answer_for_ever(agent: Agent, first: int, told: IO[str]) -> None:
