@@ -22,7 +22,7 @@ from evals.intent_data import OOS, IntentData, Sentence, sample
 from evals.scores import Flags, Latency, auroc, calibration_error, class_scores, fpr95, macro_f1
 from evals.semantic_router import compare_semantic_router
 from router.classifier import Classifier, Encode, Judgement, cross_checked, fit_unchecked
-from router.encoder import Encoder
+from router.encoder import Encoder, Vectors
 from router.training import TrainingTurn
 
 TIMED = 200
@@ -161,20 +161,31 @@ def judge(classifier: Classifier, sentences: Sequence[Sentence], encode: Encode)
 
 
 def measure_latency(classifier: Classifier, texts: Sequence[str], encoder: Encoder) -> dict[str, Latency]:
-    """Time of single decisions, with encoding and without; texts that the encoder remembers would cost nothing."""
-    whole, deciding = [], []
+    """Time of single decisions, with encoding and without; texts that the encoder remembers would cost nothing.
+
+    Those without are timed one after the other, as semantic-router's are, whose vectors are looked up.
+    """
+    vectors, whole, deciding = [], [], []
     for number, text in enumerate(texts):
         fresh = f"{text} {number}"
         began = time.perf_counter()
-        vector = encoder.encode([fresh])
-        encoded = time.perf_counter()
-        judged = classifier.judge([_query(fresh)], vector)
-        if classifier.gate is not None:
-            classifier.gate.known(judged.scores)
-        ended = time.perf_counter()
-        whole.append((ended - began) * 1000)
-        deciding.append((ended - encoded) * 1000)
+        vectors.append(encoder.encode([fresh]))
+        _decide(classifier, fresh, vectors[-1])
+        whole.append((time.perf_counter() - began) * 1000)
+    for number, (text, vector) in enumerate(zip(texts, vectors, strict=True)):
+        fresh = f"{number} {text}"
+        began = time.perf_counter()
+        _decide(classifier, fresh, vector)
+        deciding.append((time.perf_counter() - began) * 1000)
     return {"latency_ms": Latency.of(whole), "decision_ms": Latency.of(deciding)}
+
+
+def _decide(classifier: Classifier, text: str, vector: Vectors) -> None:
+    """All that a decision takes: the likeliest intent, and whether any can serve the text."""
+    judged = classifier.judge([_query(text)], vector)
+    judged.probabilities.argmax()
+    if classifier.gate is not None:
+        classifier.gate.known(judged.scores)
 
 
 def _route(name: str, texts: Sequence[str]) -> Route:

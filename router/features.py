@@ -60,6 +60,11 @@ class RouteTable:
         """Column of every route."""
         return {name: place for place, name in enumerate(self.names)}
 
+    @cached_property
+    def of_pictures(self) -> NDArray[np.float32]:
+        """1 for every route that needs a picture, 0 for the others: (routes,)."""
+        return np.array(self.needs_image, dtype=np.float32)
+
     @property
     def unclear(self) -> int | None:
         """Column of `clarify`, which stands for what no route can serve; None where it is no route."""
@@ -86,13 +91,15 @@ class Features:
 
 def features(queries: Sequence[RouteQuery], vectors: NDArray[np.float32], table: RouteTable) -> Features:
     """Features of turns whose texts have the embeddings `vectors` (turns, dimension)."""
-    position: dict[str, int] = {}
-    text_of = np.array([position.setdefault(q.text, len(position)) for q in queries], dtype=np.intp)
-    first = np.flatnonzero(np.diff(np.maximum.accumulate(text_of), prepend=-1))
+    first: dict[str, int] = {}  # by text: the first turn that has it
+    for turn, query in enumerate(queries):
+        first.setdefault(query.text, turn)
+    place = {text: number for number, text in enumerate(first)}
+    text_of = np.array([place[query.text] for query in queries], dtype=np.intp)
     others = np.array([[*surface_features(q.text), *_state(q)] for q in queries], dtype=np.float32)
     relations = _relations(queries, table)
     others = np.concatenate([others.reshape(len(queries), SURFACE_SIZE + STATE_SIZE), relations[0]], axis=1)
-    return Features(vectors[first], text_of, others * np.float32(OTHER_SCALE), relations)
+    return Features(vectors[list(first.values())], text_of, others * np.float32(OTHER_SCALE), relations)
 
 
 def as_features(rows: Array) -> Features:
@@ -107,37 +114,41 @@ def surface_features(text: str) -> tuple[float, ...]:
     text = text[:SURFACE_CHARACTERS]
     lower = text.lower()
     words = _WORD.findall(lower)
-    letters = [c for c in lower if c.isalpha()]
-    latin = [c for c in letters if c.isascii()]
+    latin = lower if lower.isascii() else "".join(filter(str.isascii, lower))
+    alphanumeric, white = sum(map(str.isalnum, text)), sum(map(str.isspace, text))
     size = max(len(text.strip()), 1)
     return (
         min(len(words), 20) / 20,
         float(len(words) <= 3),
-        float(has_anaphora(lower)),
+        float(not ANAPHORA.isdisjoint(words)),
         float(bool(words) and words[0] in CONNECTIVES),
         float("?" in text),
-        sum(c.isdigit() for c in text) / size,
-        sum(not c.isalnum() and not c.isspace() for c in text) / size,
+        sum(map(str.isdigit, text)) / size,
+        (len(text) - alphanumeric - white) / size,
         _odd_letters(latin),
         min(len(_CONSONANTS.findall(lower)), 3) / 3,
-        sum(_is_foreign(c) for c in letters) / max(len(letters), 1),
+        _foreign_letters(lower),
     )
 
 
 def has_anaphora(text: str) -> bool:
     """Whether a word stands for something said or shown before."""
-    return any(word in ANAPHORA for word in _WORD.findall(text.lower()))
+    return not ANAPHORA.isdisjoint(_WORD.findall(text.lower()))
 
 
-def _odd_letters(letters: Sequence[str]) -> float:
-    """How far the share of vowels is from that of running text."""
-    if not letters:
+def _odd_letters(latin: str) -> float:
+    """How far the share of vowels among the letters of `latin` is from that of running text."""
+    letters = sum(map(str.isalpha, latin))
+    return abs(sum(map(latin.count, "aeiouy")) / letters - 0.4) if letters else 0.0
+
+
+def _foreign_letters(lower: str) -> float:
+    """The share of letters that are of no Latin script."""
+    if lower.isascii():
         return 0.0
-    return abs(sum(c in "aeiouy" for c in letters) / len(letters) - 0.4)
-
-
-def _is_foreign(letter: str) -> bool:
-    return not letter.isascii() and not unicodedata.name(letter, "").startswith("LATIN")
+    letters = [c for c in lower if c.isalpha()]
+    foreign = sum(not c.isascii() and not unicodedata.name(c, "").startswith("LATIN") for c in letters)
+    return foreign / max(len(letters), 1)
 
 
 def _state(query: RouteQuery) -> list[float]:
@@ -158,5 +169,5 @@ def _relations(queries: Sequence[RouteQuery], table: RouteTable) -> Array:
                 found[0, turn, column[name]] = 1
                 found[1, turn, column[name]] = 0
     with_image = np.array([query.has_image for query in queries], dtype=np.float32)
-    found[2] = with_image[:, None] * np.array(table.needs_image, dtype=np.float32)
+    found[2] = with_image[:, None] * table.of_pictures
     return found

@@ -109,5 +109,7 @@ def _project(x: Features, weights: Array) -> Array:
 
 
 def _combine(scores: Array, by_relation: Array, relations: Array) -> Array:
-    """Logits (turns, routes) of scores (turns, routes) and of what each relation adds (turns, relations)."""
-    return sum((column[:, None] * mask for column, mask in zip(by_relation.T, relations, strict=True)), start=scores)
+    """`scores` (turns, routes), which become logits by what each relation adds (turns, relations)."""
+    for column, mask in zip(by_relation.T, relations, strict=True):
+        scores += column[:, None] * mask
+    return scores

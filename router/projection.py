@@ -32,7 +32,7 @@ class Projection:
     def __call__(self, vectors: Array) -> Array:
         """Vectors of length LENGTH, float32 (texts, kept)."""
         projected = vectors @ self.matrix
-        lengths = np.linalg.norm(projected, axis=1, keepdims=True)
+        lengths = np.sqrt(np.vecdot(projected, projected))[:, None]
         result: Array = projected * (np.float32(LENGTH) / np.maximum(lengths, np.float32(1e-9)))
         return result
 
