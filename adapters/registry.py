@@ -12,6 +12,7 @@ import os
 import tempfile
 import threading
 from collections.abc import Iterable
+from functools import lru_cache
 from pathlib import Path
 
 from adapters.manifest import MANIFEST
@@ -229,15 +230,27 @@ def _task_folders(parent: Path, *, with_manifest: bool = False) -> list[Path]:
     # Every turn asks: names are compared, and no file is looked at that the folder's own list tells about.
     try:
         with os.scandir(parent) as entries:
-            names = sorted(e.name for e in entries if not e.name.startswith((".", "__")) and e.is_dir())
+            paths = sorted(e.path for e in entries if not e.name.startswith((".", "__")) and e.is_dir())
     except (FileNotFoundError, NotADirectoryError):
         return []
-    return [parent / name for name in names if not with_manifest or (parent / name / MANIFEST).is_file()]
+    folders = map(_folder, paths)
+    return [folder for folder in folders if not with_manifest or _watched(folder)[0].is_file()]
+
+
+# Paths are kept because putting one together takes several times longer than looking at the file.
+@lru_cache(maxsize=1024)
+def _folder(path: str) -> Path:
+    return Path(path)
+
+
+@lru_cache(maxsize=1024)
+def _watched(folder: Path) -> tuple[Path, ...]:
+    return folder / MANIFEST, folder / EXAMPLES
 
 
 def _stamp(folder: Path) -> Stamp:
     """Changes whenever manifest or examples are written."""
-    return tuple(_file_stamp(folder / name) for name in (MANIFEST, EXAMPLES))
+    return tuple(map(_file_stamp, _watched(folder)))
 
 
 def _file_stamp(path: Path) -> tuple[int, int, int] | None:

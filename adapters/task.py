@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -41,6 +42,10 @@ class Task:
 
     def route(self) -> Route:
         """The task as a destination for the router."""
+        return self._route
+
+    @cached_property
+    def _route(self) -> Route:
         manifest = self.manifest
         return Route(
             name=manifest.name,
