@@ -15,10 +15,12 @@ from router.calibration import Calibration
 from router.classifier import Classifier, Encode
 from router.encoder import Vectors
 from router.features import FOCUS_KINDS, RELATIONS, Array, features
+from router.openset import SCORES, Gate
 from router.projection import LENGTH
 
 NEAREST = 5
 INFLUENCES = 5
+LEAST_WEIGHT = 0.05
 SURFACE = (
     "its length", "having three words or fewer", "a word that points back", "opening with a connective",
     "a question mark", "its digits", "its punctuation", "its letters", "strings of consonants", "its script",
@@ -29,6 +31,7 @@ STATE = (
     "several turns before",
     *(f"a {k} in focus" for k in FOCUS_KINDS),
 )
+BEFORE = "what is usual, before the message is read"
 RELATION = {
     "last": "the turn before took this route",
     "earlier": "an earlier turn took this route",
@@ -43,8 +46,9 @@ def explain(
     """Take the decision on one message apart. `vector` (dimension,): its embedding."""
     table, calibration = classifier.table, classifier.calibration
     probabilities = classifier.probabilities([query], vector[None])[0]
-    ranked = np.argsort(-probabilities)
-    first, second = int(ranked[0]), int(ranked[min(1, len(ranked) - 1)])
+    ranked = np.argsort(-probabilities).tolist()
+    first, *others = ranked
+    second = next((k for k in others if k != table.unclear), ranked[-1])
     return Explanation(
         route=table.names[first],
         instead_of=table.names[second],
@@ -87,11 +91,33 @@ def _influences(
     query: RouteQuery, vector: Vectors, classifier: Classifier, first: int, second: int
 ) -> tuple[Influence, ...]:
     """What moved the odds of the first route against the second most, in logits: positive is for the first."""
+    if classifier.gate is not None and classifier.table.unclear == first:
+        found = _of_gate(query, vector, classifier, classifier.gate)
+    else:
+        found = _of_head(query, vector, classifier, first, second)
+    strongest = sorted(found, key=lambda item: -abs(item[1]))[:INFLUENCES]
+    return tuple(Influence(what=what, weight=value) for what, value in strongest if abs(value) >= LEAST_WEIGHT)
+
+
+def _of_gate(query: RouteQuery, vector: Vectors, classifier: Classifier, gate: Gate) -> list[tuple[str, float]]:
+    """What spoke for turning the message away, or against it (negative)."""
+    summands = gate.summands(classifier.judge([query], vector[None]).scores)[0]
+    return [(what, -float(value)) for what, value in zip((*SCORES, BEFORE), summands, strict=True)]
+
+
+def _of_head(
+    query: RouteQuery, vector: Vectors, classifier: Classifier, first: int, second: int
+) -> list[tuple[str, float]]:
+    """The summands of the difference between two logits; words count as far as they differ from the usual ones."""
     x = features([query], classifier.projection(vector[None]), classifier.table)
     head, names = classifier.head, classifier.table.names
     apart = head.weights[:, first] - head.weights[:, second]
     kept = x.texts.shape[1]
-    found = [("its words", float(x.texts[0] @ apart[:kept]))]
+    usual = classifier.middles.mean(axis=0) * LENGTH
+    found = [
+        ("its words", float((x.texts[0] - usual) @ apart[:kept])),
+        (BEFORE, float(usual @ apart[:kept] + apart[-1])),
+    ]
     labels = [*SURFACE, *STATE, *(f"the turn before was {name}" for name in names)]
     found += [(name, float(v)) for name, v in zip(labels, x.others[0] * apart[kept:-1], strict=True)]
     row = np.concatenate([x.texts[0], x.others[0], [1.0]])
@@ -100,5 +126,4 @@ def _influences(
         (RELATION[name], float(value))
         for name, value in zip(RELATIONS, (row @ head.shared) * related, strict=True)
     ]  # fmt: skip
-    strongest = sorted(found, key=lambda item: -abs(item[1]))[:INFLUENCES]
-    return tuple(Influence(what=what, weight=value) for what, value in strongest if abs(value) > 1e-3)
+    return found

@@ -24,6 +24,16 @@ L2 = 1e-3
 FOLDS = 5
 SHARPNESS = 20.0
 """How strongly the energy of similarities prefers the nearest middle."""
+SCORES = (
+    "how strongly routes claim it",
+    "one route claiming it alone",
+    "likeness to the nearest route's examples",
+    "being nearer to those than to any other's",
+    "likeness to all examples",
+    "what it has in common with requests that nothing serves",
+    "likeness to the examples of those",
+)
+"""What the columns of `familiarity` are, in words."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +55,13 @@ class Gate:
         odds = ((scores - self.mean) / self.spread) @ self._slope[:-1] + self._slope[-1]
         result: Array = 1 / (1 + np.exp(-odds))
         return result
+
+    def summands(self, scores: Array) -> Array:
+        """What each score adds to the log odds that some route can serve a message, the bias last:
+        (messages, scores + 1).
+        """
+        added = (scores - self.mean) / self.spread * self._slope[:-1]
+        return np.concatenate([added, np.full((len(scores), 1), self._slope[-1])], axis=1)
 
     @cached_property
     def _slope(self) -> Array:

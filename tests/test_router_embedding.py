@@ -175,6 +175,13 @@ def test_an_explanation_names_neighbours_influences_and_expected_errors(router: 
     assert "nothing here can serve" in why.trust
 
 
+def test_an_explanation_of_asking_back_says_what_spoke_for_that(router: EmbeddingRouter) -> None:
+    why = router.explain(RouteQuery(text="order a taxi for me"))
+    assert why.route == "clarify"
+    assert sum(influence.weight for influence in why.influences) > 0
+    assert any("nothing serves" in influence.what for influence in why.influences)
+
+
 @pytest.mark.parametrize("text", ["switch the ceiling fan off", "order a taxi for me", "gnrf plork"])
 def test_what_nothing_can_serve_is_asked_back_about(router: EmbeddingRouter, text: str) -> None:
     assert ask(router, text, has_image=False) == ["clarify"]
