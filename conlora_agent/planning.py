@@ -20,6 +20,8 @@ OFFERED = 3
 REMEMBERED_CHOICES = 32
 ABOUT_PICTURES = 0.5
 """Share of the probability on routes that need a picture from which its absence is what is asked about."""
+NONSENSE = 0.5
+"""Probability that nothing can serve a message from which no choices are offered: none of them would be meant."""
 
 _WITHDRAWN = re.compile(
     r"\b(?:never\s*mind|forget\s+(?:it|that|about\s+it)|cancel|no\s+thanks?|nothing|leave\s+it)\b", re.I
@@ -136,7 +138,8 @@ def question_for(plan: Plan, query: RouteQuery, routes: Mapping[str, Route]) -> 
     if not query.has_image and visual and sum(c.confidence for c in visual) >= ABOUT_PICTURES:
         return picture_question(routes[visual[0].route], query.text)
     waiting = plan.steps[0].model_copy(update={"route": CLARIFY, "kind": "clarify", "request": query.text})
-    nonsense = not plan.candidates or plan.candidates[0].route == CLARIFY
+    unserved = sum(c.confidence for c in plan.candidates if c.route == CLARIFY)
+    nonsense = not plan.candidates or unserved >= NONSENSE
     offered = (
         [] if nonsense else [c.route for c in ranked if query.has_image or not routes[c.route].needs_image][:OFFERED]
     )

@@ -4,7 +4,8 @@ import pytest
 from turns import ScriptedRouter, UnsureRouter, make_agent, png, step
 
 from conlora_agent.core.errors import TextError
-from conlora_agent.core.types import Step, TurnResult
+from conlora_agent.core.types import Candidate, Plan, RouteQuery, Step, TurnResult
+from conlora_agent.planning import question_for
 from conlora_agent.testing import FakeBackbone
 
 RULES = {"read": "ocr", "where": "grounding", "weather": "weather", "never": "chat"}
@@ -118,6 +119,15 @@ def test_nonsense_is_not_offered_choices() -> None:
     asked = agent.ask("asdf", image=png())
     assert "other words" in asked.answer
     assert agent.state(asked.thread)["pending"]["choices"] == []
+
+
+@pytest.mark.parametrize(("unserved", "choices"), [(0.4, ("ocr", "caption")), (0.6, ())])
+def test_choices_are_offered_where_one_of_them_is_likely_meant(unserved: float, choices: tuple[str, ...]) -> None:
+    known = {route.name: route for route in make_agent(RULES).routes() if route.name in ("ocr", "caption", "clarify")}
+    shares = {"clarify": unserved, "ocr": (1 - unserved) * 0.6, "caption": (1 - unserved) * 0.4}
+    candidates = tuple(Candidate(route=name, confidence=share) for name, share in shares.items())
+    plan = Plan(steps=(step("clarify", "gimme", confidence=unserved),), candidates=candidates)
+    assert question_for(plan, RouteQuery(text="gimme", has_image=True), known).choices == choices
 
 
 def test_a_question_survives_a_restart() -> None:
