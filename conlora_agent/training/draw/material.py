@@ -10,8 +10,6 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-import shutil
-import subprocess
 import tarfile
 import tempfile
 from dataclasses import dataclass
@@ -22,11 +20,12 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from conlora_agent.core.errors import DataError, Failure
+from conlora_agent.core.errors import DataError
 from conlora_agent.core.files import replace_file
 from conlora_agent.training.draw import clipart
 from conlora_agent.training.draw.colours import dominant_colour
 from conlora_agent.training.draw.names import EMOJI
+from conlora_agent.training.fetching import fetch
 
 Pixels = NDArray[np.uint8]
 
@@ -98,18 +97,12 @@ def fetch_set(style: str, cache: Path) -> Path:
     target = cache / f"{style}-{SETS[style]}.json"
     if target.exists():
         return target
-    npm = shutil.which("npm")
-    if npm is None:
-        raise Failure(f"npm is needed to fetch the {style} drawings and is not installed", "install Node.js with npm")
     cache.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=cache) as folder:
-        command = [npm, "pack", "--silent", f"@iconify-json/{style}@{SETS[style]}"]
-        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
-        archives = list(Path(folder).glob("*.tgz"))
-        if done.returncode or not archives:
-            reason = (done.stderr.strip().splitlines() or ["no archive came"])[-1]
-            raise Failure(f"npm could not fetch the {style} drawings ({reason})", "check the network and try again")
-        with tarfile.open(archives[0]) as archive:
+        fetch(
+            ["npm", "pack", "--silent", f"@iconify-json/{style}@{SETS[style]}"], f"the {style} drawings", Path(folder)
+        )
+        with tarfile.open(next(Path(folder).glob("*.tgz"))) as archive:
             member = archive.extractfile("package/icons.json")
             if member is None:
                 raise DataError(f"the {style} package holds no icons.json", "use the version named in material.py")
