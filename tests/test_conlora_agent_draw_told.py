@@ -17,6 +17,7 @@ from adapters.vqa import data as vqa
 from conlora_agent.backbone.nano.configuration import CELL
 from conlora_agent.backbone.nano.dense import DenseOutput
 from conlora_agent.backbone.nano.look import Seen
+from conlora_agent.backbone.nano.photographs import vocabulary
 from conlora_agent.backbone.nano.points import Line, Points
 from conlora_agent.backbone.nano.reader import CLASSES, Writing, character
 from conlora_agent.backbone.nano.vision import Sight
@@ -46,7 +47,7 @@ def seen(sample: Sample) -> Sight:
     """What the vision layers would say of a sample if they were sure of everything."""
     cells = torch.zeros(1, SIDE // CELL, SIDE // CELL)
     boxes = [tuple(v / SIDE for v in item.box) for item in sample.objects]
-    names, colours = torch.zeros(len(boxes), len(NAMES)), torch.zeros(len(boxes), len(COLOURS))
+    names, colours = torch.zeros(len(boxes), len(vocabulary(NAMES))), torch.zeros(len(boxes), len(COLOURS))
     for i, item in enumerate(sample.objects):
         names[i, NAMES.index(item.name)] = 90
         colours[i, COLOURS.index("blue")] = 45  # what is stated of things of no colour, see the boxes below

@@ -41,7 +41,7 @@ def tiny_model(
     tokenizer: Any, names: Sequence[str] = NAMES, colours: Sequence[str] = COLOURS
 ) -> NanoForConditionalGeneration:
     """Random weights, the same every time."""
-    torch.manual_seed(0)
+    torch.manual_seed(1)
     text = LlamaConfig(
         vocab_size=len(tokenizer), hidden_size=64, intermediate_size=96, num_hidden_layers=2, num_attention_heads=4,
         num_key_value_heads=2, max_position_embeddings=512, eos_token_id=tokenizer.eos_token_id,

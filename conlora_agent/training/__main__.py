@@ -1,7 +1,8 @@
 """`python -m conlora_agent.training STAGE`: trains `nano` from packaged parts, resuming whatever was begun.
 
-Stages: `vision` (dense pretraining), `look` (names and colours of objects), `stack TASK ...` (one LoRA stack each;
-`alignment`: all tasks mixed, which the others start from), `ship` (write bf16 weights into the repository), `all`.
+Stages: `vision` (dense pretraining), `look` (names and colours of objects), `photographs` (what tells them from
+drawings), `stack TASK ...` (one LoRA stack each; `alignment`: all tasks mixed, which the others start from), `ship`
+(write bf16 weights into the repository), `all`.
 Every step block logs one JSON line on stderr. Run it under `nice` on a machine in use.
 """
 
@@ -18,7 +19,7 @@ from conlora_agent.training import nano
 def main() -> None:
     """Parse the command line and run one stage; what goes wrong with it is one line and an exit code."""
     parser = argparse.ArgumentParser(prog="python -m conlora_agent.training", description=__doc__)
-    parser.add_argument("stage", choices=("vision", "look", "stack", "ship", "all"))
+    parser.add_argument("stage", choices=("vision", "look", "photographs", "stack", "ship", "all"))
     parser.add_argument("tasks", nargs="*", help="for `stack`: task names, default alignment and all built-in ones")
     parser.add_argument("--minutes", type=float, default=60.0, help="training time of each stage or stack, in total")
     parser.add_argument("--out", type=Path, default=Path("runs"), help="checkpoints")
@@ -50,6 +51,8 @@ def run(given: argparse.Namespace) -> None:
         nano.train_vision(plan)
     if given.stage in ("look", "all"):
         nano.train_look(plan)
+    if given.stage in ("photographs", "all"):
+        nano.train_photographs(plan)
     if given.stage in ("stack", "all"):
         for task in given.tasks or (nano.ALIGNMENT, *nano.TASKS):
             nano.train_task(plan, task)

@@ -23,6 +23,7 @@ from conlora_agent.backbone.numbers import compute_in, native_dtype
 from conlora_agent.core.errors import BadInput
 from conlora_agent.phrases import referring_phrase
 from conlora_agent.settings import Settings
+from conlora_agent.training import photographs
 from conlora_agent.training.checkpoints import reading
 from conlora_agent.training.look import LookRun, fit, gather, heldout_cuts
 from conlora_agent.training.lora import NANO_PLACES, lora_config, nano_lora
@@ -109,6 +110,15 @@ def train_look(plan: Plan) -> None:
     fit(run, model.look, held)
 
 
+def train_photographs(plan: Plan) -> None:
+    """What tells photographs from drawings."""
+    plan.begin()
+    config, model = _vision()
+    photographs.train(
+        model.eval(), config.canvas_area, Settings.load().cache / "material", plan.out / "look", plan.seed
+    )
+
+
 def dense_accuracy(model: NanoVision, batches: list[dict[str, Any]], device: str) -> dict[str, float]:
     """On held-out pictures: glyphs right at their cell, false glyphs per glyph, boxes good at objects' centres."""
     model.eval()
@@ -145,6 +155,7 @@ def compose(plan: Plan) -> tuple[Any, Any]:
     else:
         take_recogniser(model.vision)
     seen, looked = plan.out / "vision" / "vision.pt", plan.out / "look" / "look.pt"
+    told = plan.out / "look" / "photographs.pt"
     if seen.exists():
         # The second look has a stage, and a checkpoint, of its own.
         with reading(seen) as state:
@@ -153,6 +164,9 @@ def compose(plan: Plan) -> tuple[Any, Any]:
     if looked.exists():
         with reading(looked) as state:
             model.vision.look.load_state_dict(state)
+    if told.exists():
+        with reading(told) as state:
+            model.vision.photographs.gate.load_state_dict(state)
     return model.to(plan.device, native_dtype(plan.device)), tokenizer
 
 

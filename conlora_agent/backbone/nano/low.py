@@ -107,6 +107,11 @@ class Trunk(nn.Module):
                 outputs.append(x)
         return outputs[0], outputs[1], outputs[2]
 
+    def coarsest(self, pixels: Tensor) -> Tensor:
+        """The last of the three alone, at stride 32 (320 channels)."""
+        x: Tensor = self.blocks[-1](self.below_last(pixels))
+        return x
+
     def below_last(self, pixels: Tensor) -> Tensor:
         """Features below the last block, at stride 32 (192 channels)."""
         x: Tensor = self.stem(pixels)

@@ -107,6 +107,20 @@ def onto(box: Box, place: Box) -> Box:
     return max(0.0, xs[0]), max(0.0, ys[0]), min(1.0, xs[1]), min(1.0, ys[1])
 
 
+def from_place(box: Box, place: Box) -> Box:
+    """A box of the picture that lies at `place` on a canvas as a box of that canvas."""
+    x0, y0, x1, y1 = place
+    xs, ys = [x0 + x * (x1 - x0) for x in box[::2]], [y0 + y * (y1 - y0) for y in box[1::2]]
+    return xs[0], ys[0], xs[1], ys[1]
+
+
+def cell_of(box: Box, width: int, height: int) -> int:
+    """The cell of the flattened object grid, of a canvas of this size, that the middle of a box (0..1) is in."""
+    columns, rows = width // CELL, height // CELL
+    x, y = (box[0] + box[2]) / 2, (box[1] + box[3]) / 2
+    return min(rows - 1, int(y * rows)) * columns + min(columns - 1, int(x * columns))
+
+
 @torch.no_grad()
 def find_lines(out: DenseOutput, row: int, most: int) -> list[Line]:
     """Lines of text of picture `row` of a batch of dense outputs, of at most so many characters, in reading order."""
@@ -135,7 +149,7 @@ def _objects(heat: Tensor, distances: Tensor, most: int) -> tuple[list[int], lis
             min(1.0, (x + right) / (width * CELL)),
             min(1.0, (y + bottom) / (height * CELL)),
         )
-        if all(_iou(box, other) < OVERLAP for _, other in kept):
+        if all(iou(box, other) < OVERLAP for _, other in kept):
             kept.append((cell, box))
         if len(kept) == most:
             break
@@ -157,7 +171,8 @@ def _share(a: Box, b: Box) -> float:
     return _common(a, b) / max(1e-9, _area(a))
 
 
-def _iou(a: Box, b: Box) -> float:
+def iou(a: Box, b: Box) -> float:
+    """Intersection over union."""
     common = _common(a, b)
     return common / (_area(a) + _area(b) - common) if common else 0.0
 

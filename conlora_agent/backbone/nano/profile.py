@@ -74,10 +74,10 @@ class NanoProfile(Profile):
 
     @property
     def vision(self) -> VisionLayers:
-        """The low layers count as the first layer; the heads look at their output again."""
+        """What finds things on photographs and the low layers count as the first layers; both are looked at again."""
         tower = self.model.vision
         upper = len(tower.upper.layers) // 2
-        return VisionLayers(tower, [tower.low, *tower.upper.layers], 1 + upper, frozenset({0}))
+        return VisionLayers(tower, [tower.photographs, tower.low, *tower.upper.layers], 2 + upper, frozenset({0, 1}))
 
     def pixels(self, picture: Any) -> Pixels:
         """The picture on its canvas, and in the detail that text is read in."""

@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from conlora_agent.backbone.nano.configuration import NanoConfig
 from conlora_agent.backbone.nano.dense import DenseOutput
 from conlora_agent.backbone.nano.look import Seen
+from conlora_agent.backbone.nano.photographs import vocabulary
 from conlora_agent.backbone.nano.points import Points
 from conlora_agent.backbone.nano.processing import END
 from conlora_agent.backbone.nano.reader import Writing
@@ -73,7 +74,7 @@ class PointTokens(nn.Module):
         size = config.text_config.hidden_size
         self.object_correction = Correction(config.vision_size, size)
         self.register_buffer("colour_table", torch.zeros(len(config.colours), size))
-        self.register_buffer("name_table", torch.zeros(len(config.names), NAME_TOKENS, size))
+        self.register_buffer("name_table", torch.zeros(len(vocabulary(config.names)), NAME_TOKENS, size))
         self.register_buffer("digit_table", torch.zeros(10, size))
         self.register_buffer("colon", torch.zeros(size))
         self.register_buffer("copula", torch.zeros(size))
@@ -90,7 +91,7 @@ class PointTokens(nn.Module):
 
         for i, colour in enumerate(config.colours):
             self.colour_table[i] = pieces(" a" if colour == "none" else " " + colour).mean(0)
-        for i, name in enumerate(config.names):
+        for i, name in enumerate(vocabulary(config.names)):
             first, *rest = pieces(" " + name)
             self.name_table[i, 0] = first
             self.name_table[i, 1] = torch.stack(rest).mean(0) if rest else 0

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
@@ -13,7 +13,8 @@ from conlora_agent.backbone.nano.configuration import CELL, NanoConfig
 from conlora_agent.backbone.nano.dense import DenseHeads, DenseOutput
 from conlora_agent.backbone.nano.look import SecondLook, Seen
 from conlora_agent.backbone.nano.low import LowFeatures, LowLayers
-from conlora_agent.backbone.nano.points import Line, Points, find_lines, find_objects, onto
+from conlora_agent.backbone.nano.photographs import Found, Photographs
+from conlora_agent.backbone.nano.points import Line, Points, cell_of, find_lines, find_objects, from_place, onto
 from conlora_agent.backbone.nano.reader import LineReader, Writing
 from conlora_agent.backbone.nano.upper import UpperLayers
 from conlora_agent.core.types import Box, Region
@@ -49,7 +50,7 @@ class Sight:
     points: list[Points]
     """Per picture the places worth a token; boxes are 0..1 of the canvas."""
     seen: list[Seen]
-    """Per picture what its boxes hold."""
+    """Per picture what its boxes hold, names as in photographs.vocabulary."""
     written: list[list[Writing]]
     """Per picture what its lines say."""
 
@@ -76,6 +77,7 @@ class NanoVision(nn.Module):
     def __init__(self, config: NanoConfig) -> None:
         super().__init__()
         self.max_glyphs, self.max_objects = config.max_glyphs, config.max_objects
+        self.photographs = Photographs(config.names)
         self.low = LowLayers(config.stem_size)
         self.upper = UpperLayers(config)
         self.heads = DenseHeads(config)
@@ -92,21 +94,37 @@ class NanoVision(nn.Module):
         `closeups`: the pictures in the detail that text is looked for and read in; by default as on the canvas.
         """
         dense = self.describe(low)
-        points, written = [], []
+        points, written, photographed = [], [], []
         height, width = low.pixels.shape[-2:]
+        likely = self.photographs.likely(low.coarse) > 0
         for row, canvas in enumerate(low.pixels):
             closeup = closeups[row] if closeups else None
             view = None if closeup is None else self._lines(canvas, closeup)
             lines = find_lines(dense, row, self.max_glyphs) if view is None else view
-            found = Points(lines, *find_objects(dense, row, self.max_objects))
+            things = self._photographed(canvas, closeup) if likely[row] else None
+            if things is None:
+                found = Points(lines, *find_objects(dense, row, self.max_objects))
+            else:
+                boxes = [thing.box for thing in things]
+                found = Points(lines, [cell_of(box, width, height) for box in boxes], boxes)
             found.keep_together(width, height)
             said = self.read(canvas, found.lines, closeup)
-            text = [line for line, one in zip(found.lines, said, strict=True) if one.legible]
-            found.drop_letters(text, width, height)
+            if things is None:
+                text = [line for line, one in zip(found.lines, said, strict=True) if one.legible]
+                found.drop_letters(text, width, height)
             points.append(found)
             written.append(said)
+            photographed.append(things)
         seen = self.look(self.low.trunk, low.pixels, [found.boxes for found in points])
+        seen = [self.photographs.named(*pair) for pair in zip(seen, photographed, strict=True)]
         return Sight(dense, points, seen, written)
+
+    def _photographed(self, canvas: Tensor, closeup: Closeup | None) -> list[Found]:
+        """Things on a photograph, left to right, their boxes 0..1 of the canvas."""
+        picture, place = (canvas, WHOLE) if closeup is None else (closeup.pixels.float() / 255, closeup.place)
+        found = self.photographs(self.low.trunk, picture, self.max_objects)
+        placed = (replace(thing, box=from_place(thing.box, place)) for thing in found)
+        return sorted(placed, key=lambda thing: thing.box[0] + thing.box[2])
 
     @torch.no_grad()
     def _lines(self, canvas: Tensor, closeup: Closeup) -> list[Line] | None:

@@ -8,7 +8,7 @@ from conlora_agent.backbone.nano.wording import NUMBERS
 
 _PLURAL = frozenset((
     "socks", "glasses", "jeans", "gloves", "fries", "peanuts", "grapes", "cherries", "scissors", "headphones", "shorts",
-    "sunglasses", "pancakes", "dice",
+    "sunglasses", "pancakes", "dice", "skis",
 ))  # fmt: skip
 _MASS = frozenset((
     "bread", "bacon", "broccoli", "butter", "corn", "cheese", "chocolate", "meat", "popcorn", "salad", "sushi",
@@ -18,6 +18,7 @@ _IRREGULAR = {
     "mouse": "mice", "leaf": "leaves", "man": "men", "woman": "women", "wolf": "wolves", "scarf": "scarves",
     "person": "people", "fish": "fish", "sheep": "sheep", "deer": "deer", "shrimp": "shrimp", "tooth": "teeth",
     "squid": "squid", "potato": "potatoes", "tomato": "tomatoes", "mango": "mangoes", "volcano": "volcanoes",
+    "knife": "knives",
 }  # fmt: skip
 
 _ALIKE = (
@@ -27,14 +28,14 @@ _ALIKE = (
     "person, man, woman, boy, girl, baby",
     "tree, palm tree, christmas tree, plant, clover, leaf",
     "flower, rose, tulip, sunflower, plant",
-    "phone, telephone",
-    "computer, laptop, television, screen",
+    "phone, telephone, remote",
+    "computer, laptop, television, screen, tv",
     "box, package, gift",
     "circle, ball, ring, oval, egg, potato, moon, coin, baseball, basketball, volleyball, football, soccer ball",
     "square, rectangle, diamond, box",
     "shoe, boot, sandal, high heel",
     "hat, cap, helmet, crown",
-    "bag, backpack, suitcase, basket, bucket, money bag, trash can",
+    "bag, backpack, suitcase, basket, bucket, money bag, trash can, handbag, purse",
     "chicken, chick, bird, duck, turkey, swan, owl, parrot, peacock, penguin, flamingo",
     "sign, label, poster, stop sign, traffic light",
     "book, newspaper, picture",
@@ -49,7 +50,19 @@ _ALIKE = (
     "guitar, violin",
     "dolphin, whale, shark, fish, seal",
     "lizard, crocodile, dinosaur, snake",
-    "motorcycle, bicycle, scooter",
+    "motorcycle, bicycle, scooter, motorbike, bike",
+    "airplane, plane",
+    "couch, sofa, chair, bench, bed",
+    "refrigerator, fridge, oven, microwave, toaster",
+    "doughnut, donut, bagel, cake",
+    "necktie, tie",
+    "knife, sword, fork, spoon",
+    "vase, jar, pot, bottle",
+    "sink, bathtub, toilet",
+    "hair drier, hair dryer",
+    "skis, snowboard, skateboard, surfboard",
+    "baseball bat, bat",
+    "bear, teddy bear",
     "bread, bagel, croissant",
     "envelope, package",
     "pen, pencil, paintbrush",

@@ -6,6 +6,9 @@ in all four sets of material.py. Not covered here: the pictures themselves (mate
 
 from __future__ import annotations
 
+from conlora_agent.backbone.nano import detector
+from conlora_agent.backbone.nano.kinds import KINDS
+
 _GROUPS = {
     "animal": """
         ant bat bear beaver bee=honeybee bird=bird|eagle|dove butterfly camel cat chicken=chicken|rooster
@@ -98,10 +101,21 @@ EMOJI: dict[str, tuple[str, ...]] = {
 }
 """Plain English name to the emoji that show it."""
 
+PHOTOGRAPHED: tuple[str, ...] = tuple(dict.fromkeys((*detector.NAMES, *(n for group in KINDS.values() for n in group))))
+"""Names that things on photographs are given."""
+ALSO = {
+    "airplane": "plane", "bicycle": "bike", "cell phone": "phone", "couch": "sofa", "dining table": "table",
+    "donut": "doughnut", "hair drier": "hair dryer", "handbag": "purse", "motorcycle": "motorbike",
+    "potted plant": "plant", "refrigerator": "fridge", "remote": "remote control", "sports ball": "ball",
+    "tie": "necktie", "tv": "television",
+}  # fmt: skip
+"""What is found on photographs under the first name may be asked for by the second."""
+
 GROUPS: dict[str, tuple[str, ...]] = {
     **{group: tuple(_parse(line)[0] for line in lines.split()) for group, lines in _GROUPS.items()},
     "shape": SHAPES,
     "thing": THINGS,
+    "on photographs": (*PHOTOGRAPHED, *ALSO.values()),
 }
 """Names that are alike: plausible but wrong answers come from the same group."""
 

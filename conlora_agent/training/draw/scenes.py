@@ -112,11 +112,13 @@ def recoloured(rng: random.Random, image: Image.Image, colour: str) -> tuple[Ima
     return shifted, dominant_colour(np.asarray(shifted)[::2, ::2])
 
 
-def free_place(rng: random.Random, size: Size, patch: Size, taken: list[PixelBox]) -> tuple[int, int] | None:
-    """Top left for a patch that covers at most a little of any other, None when no try finds one."""
+def free_place(
+    rng: random.Random, size: Size, patch: Size, taken: list[PixelBox], covered: float | None = None
+) -> tuple[int, int] | None:
+    """Top left for a patch that covers at most a little, or that share, of any other; None when no try finds one."""
     if patch[0] > size[0] or patch[1] > size[1]:
         return None
-    allowed = 0.12 if rng.random() < 0.15 else 0.0
+    allowed = covered if covered is not None else 0.12 if rng.random() < 0.15 else 0.0
     for _ in range(30):
         x, y = rng.randint(0, size[0] - patch[0]), rng.randint(0, size[1] - patch[1])
         box = (x, y, x + patch[0], y + patch[1])

@@ -17,14 +17,18 @@ from conlora_agent.backbone.nano.tokens import quantise
 from conlora_agent.backbone.nano.wording import NUMBERS, whereabouts
 from conlora_agent.core.types import Box
 from conlora_agent.training.draw.colours import COLOURS
-from conlora_agent.training.draw.names import GROUPS, NAMES, THINGS
+from conlora_agent.training.draw.names import ALSO, GROUPS, NAMES, PHOTOGRAPHED, THINGS
 from conlora_agent.training.draw.relations import left_to_right
 from conlora_agent.training.draw.sample import DrawnObject, PixelBox, Sample, TextLine
 from conlora_agent.training.draw.scenes import free_place, longer_side, name_sizes
 from conlora_agent.training.draw.text import Words
 
 COUNTS = (0, 1, 2, 3, 4, 5, 6)
-COUNT_WEIGHTS = (0.03, 0.15, 0.2, 0.22, 0.18, 0.12, 0.1)
+COUNT_WEIGHTS = (0.08, 0.14, 0.19, 0.21, 0.17, 0.12, 0.09)
+PHOTOGRAPHS, PEOPLE, OTHERWISE = 0.3, 0.25, 0.3
+"""Shares: of scenes with what is found on photographs, of people among it, of things asked for by another name."""
+COVERED = 0.5
+"""On photographs a thing may cover so much of another."""
 COLOURED, LETTERED, TITLED = 0.8, 0.5, 0.12
 """Shares: of objects with a colour, of things with something written on them, of scenes with a line beside them."""
 MISNAMED, MISCOLOURED = 0.08, 0.1
@@ -40,21 +44,38 @@ def layout(rng: random.Random, size: tuple[int, int], words: Words) -> Sample:
     sample = Sample(np.zeros((height, width, 3), np.uint8), kind="layout")
     count = rng.choices(COUNTS, COUNT_WEIGHTS)[0]
     more_of_it, name = (0.75 if rng.random() < 0.25 else 0.25), ""
+    photograph = rng.random() < PHOTOGRAPHS
     for _ in range(count):
         long = longer_side(rng, size, count)
         wide, high = rng.sample((long, max(8, int(long * rng.uniform(0.4, 1.0)))), 2)
-        corner = free_place(rng, size, (wide, high), [o.box for o in sample.objects])
+        taken = [o.box for o in sample.objects]
+        corner = free_place(rng, size, (wide, high), taken, COVERED if photograph else None)
         if corner is None:
             continue
-        name = name if name and rng.random() < more_of_it else rng.choice(NAMES if rng.random() < 0.8 else THINGS)
+        name = name if name and rng.random() < more_of_it else _some_name(rng, photograph)
         _put(rng, sample, name, (*corner, corner[0] + wide, corner[1] + high), words)
     if rng.random() < TITLED:
         # The mid layer does not say where a line is: it lies nowhere.
         sample.lines.append(TextLine(words.phrase(rng, rng.randint(1, 4)), (0.0, 0.0, 0.0, 0.0)))
     sample.lines.sort(key=lambda line: line.box[1])
     name_sizes(sample, width * height)
-    sample.facts["told"] = told(replace(sample, objects=_mistaken(rng, sample.objects)))
+    found = _as_found(sample.objects) if photograph else sample.objects
+    sample.facts["told"] = told(replace(sample, objects=_mistaken(rng, found)))
     return sample
+
+
+def _some_name(rng: random.Random, photograph: bool) -> str:
+    """What a thing is called by who asks for it."""
+    if not photograph:
+        return rng.choice(NAMES if rng.random() < 0.8 else THINGS)
+    name = "person" if rng.random() < PEOPLE else rng.choice(PHOTOGRAPHED)
+    return ALSO[name] if name in ALSO and rng.random() < OTHERWISE else name
+
+
+def _as_found(items: list[DrawnObject]) -> list[DrawnObject]:
+    """Things under the names that the detector for photographs has for them."""
+    known = {also: name for name, also in ALSO.items()}
+    return [replace(item, name=known.get(item.name, item.name)) for item in items]
 
 
 def _mistaken(rng: random.Random, items: list[DrawnObject]) -> list[DrawnObject]:
