@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from conlora_agent.agent import Agent
     from conlora_agent.core.types import TurnResult
 
-PICTURE = Path(__file__).parent / "assets" / "books.png"
+PICTURE = Path(__file__).parent / "assets" / "books.webp"
 """Book covers on a table, their titles legible."""
 
 DIALOGUE = (

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from conlora_agent import Agent
 
-PICTURE = Path(__file__).parents[1] / "apps" / "assets" / "books.png"
+PICTURE = Path(__file__).parents[1] / "apps" / "assets" / "books.webp"
 
 
 def main(agent: Agent) -> None:
