@@ -55,17 +55,24 @@ class SecondLook(nn.Module):
         self.name = nn.Linear(512, len(config.names))
         self.colour = ColourReader(len(config.colours))
 
-    def forward(self, trunk: Trunk, pixels: Tensor, boxes: Sequence[Sequence[Box]]) -> list[Seen]:
-        """Per picture of `pixels` (batch, 3, H, W; 0..1), what its boxes (0..1 of the picture) hold."""
+    def forward(
+        self, trunk: Trunk, pixels: Tensor, boxes: Sequence[Sequence[Box]], known: Sequence[bool] | None = None
+    ) -> list[Seen]:
+        """Per picture of `pixels` (batch, 3, H, W; 0..1), what its boxes (0..1 of the picture) hold.
+
+        `known`: of which pictures the names are known already; theirs are not looked for, and their logits are zeros.
+        """
         counts = [len(some) for some in boxes]
-        parts = [crops(pixels[row], some) for row, some in enumerate(boxes) if some]
-        if not parts:
-            empty = pixels.new_zeros
-            return [Seen(empty(0, self.name.out_features), empty(0, self.colour.size)) for _ in boxes]
-        shown = torch.cat(parts)
-        hidden = self.describe(self.features(trunk, shown)).split(counts)
-        colours = self.colour(thumbnails(shown)).split(counts)
-        return [Seen(self.name(of_a_kind(some)), colour) for some, colour in zip(hidden, colours, strict=True)]
+        empty = pixels.new_zeros(0, 3, SIDE, SIDE)
+        shown = [crops(pixels[row], some) if some else empty for row, some in enumerate(boxes)]
+        colours = self.colour(thumbnails(torch.cat(shown))).split(counts)
+        names = [pixels.new_zeros(count, self.name.out_features) for count in counts]
+        asked = [row for row, count in enumerate(counts) if count and not (known and known[row])]
+        if asked:
+            hidden = self.describe(self.features(trunk, torch.cat([shown[row] for row in asked])))
+            for row, some in zip(asked, hidden.split([counts[row] for row in asked]), strict=True):
+                names[row] = self.name(of_a_kind(some))
+        return [Seen(*one) for one in zip(names, colours, strict=True)]
 
     @torch.no_grad()
     def features(self, trunk: Trunk, shown: Tensor) -> Tensor:

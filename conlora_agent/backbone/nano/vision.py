@@ -115,7 +115,8 @@ class NanoVision(nn.Module):
             points.append(found)
             written.append(said)
             photographed.append(things)
-        seen = self.look(self.low.trunk, low.pixels, [found.boxes for found in points])
+        known = [things is not None for things in photographed]
+        seen = self.look(self.low.trunk, low.pixels, [found.boxes for found in points], known)
         seen = [self.photographs.named(*pair) for pair in zip(seen, photographed, strict=True)]
         return Sight(dense, points, seen, written)
 
