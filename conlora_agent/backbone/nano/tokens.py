@@ -30,6 +30,8 @@ NAME_TOKENS = 2
 """Tokens per object name: its first word piece, and the mean of the others (zero when there are none)."""
 SHARPNESS = 3.0
 """Names and colours are mixed under probabilities raised to this power: a flat mixture of words is no word at all."""
+SURE = 0.85
+"""From this confidence on a line is said to stand on a thing; foliage and windows read as letters, but not surely."""
 BOX_RANGE = 100
 """Boxes are written as integers 0..99, two digits each, x0 y0 x1 y1."""
 
@@ -112,7 +114,8 @@ class PointTokens(nn.Module):
         for row, places in enumerate(points):
             lines = [self._line(line, words) for line in sight.written[row]]
             height, width = sight.size
-            on = [[lines[k] for k in some] for some in sight.points[row].lines_on(width, height)]
+            sure = [one.confidence >= SURE for one in sight.written[row]]
+            on = [[lines[k] for k in some if sure[k]] for some in sight.points[row].lines_on(width, height)]
             parts = [*self._object_tokens(sight.dense, row, places, sight.seen[row], on, words), *filter(len, lines)]
             if any(map(len, lines)):
                 parts[-1] = torch.cat([parts[-1][:-1], self.ending[None]])

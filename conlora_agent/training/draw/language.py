@@ -8,17 +8,18 @@ from conlora_agent.backbone.nano.wording import NUMBERS
 
 _PLURAL = frozenset((
     "socks", "glasses", "jeans", "gloves", "fries", "peanuts", "grapes", "cherries", "scissors", "headphones", "shorts",
-    "sunglasses", "pancakes", "dice", "skis",
+    "sunglasses", "pancakes", "dice", "skis", "binoculars",
 ))  # fmt: skip
 _MASS = frozenset((
     "bread", "bacon", "broccoli", "butter", "corn", "cheese", "chocolate", "meat", "popcorn", "salad", "sushi",
     "garlic", "soap", "fire", "thread",
+    "pasta", "guacamole", "coffee", "wine",
 ))  # fmt: skip
 _IRREGULAR = {
     "mouse": "mice", "leaf": "leaves", "man": "men", "woman": "women", "wolf": "wolves", "scarf": "scarves",
     "person": "people", "fish": "fish", "sheep": "sheep", "deer": "deer", "shrimp": "shrimp", "tooth": "teeth",
     "squid": "squid", "potato": "potatoes", "tomato": "tomatoes", "mango": "mangoes", "volcano": "volcanoes",
-    "knife": "knives",
+    "knife": "knives", "goose": "geese", "jellyfish": "jellyfish", "starfish": "starfish",
 }  # fmt: skip
 
 _ALIKE = (
