@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from conlora_agent.core.errors import DataError
+from conlora_agent.core.errors import DataError, Failure
 from conlora_agent.core.files import replace_file
 from conlora_agent.training.draw import clipart
 from conlora_agent.training.draw.colours import dominant_colour
@@ -102,7 +102,12 @@ def fetch_set(style: str, cache: Path) -> Path:
         fetch(
             ["npm", "pack", "--silent", f"@iconify-json/{style}@{SETS[style]}"], f"the {style} drawings", Path(folder)
         )
-        with tarfile.open(next(Path(folder).glob("*.tgz"))) as archive:
+        archives = list(Path(folder).glob("*.tgz"))
+        if not archives:
+            raise Failure(
+                f"npm could not fetch the {style} drawings (no archive came)", "check the network and try again"
+            )
+        with tarfile.open(archives[0]) as archive:
             member = archive.extractfile("package/icons.json")
             if member is None:
                 raise DataError(f"the {style} package holds no icons.json", "use the version named in material.py")
