@@ -12,12 +12,12 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from task_folders import write_stack, write_task
 
 from adapters import archive as archives
 from adapters.archive import pack, unpack
 from adapters.registry import TaskRegistry
 from conlora_agent.core.errors import BadInput, ConloraError, ManifestError
+from tests.task_folders import write_stack, write_task
 
 NANO = '[backbones.nano]\nweights = "nano"\n'
 

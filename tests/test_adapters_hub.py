@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 from pytest_httpserver import HTTPServer
-from task_folders import write_stack, write_task
 from werkzeug import Request, Response
 
 from adapters.hub import fetch
@@ -19,6 +18,7 @@ from adapters.sources import task_folder
 from adapters.task import load_task
 from adapters.weights import check_weights
 from conlora_agent.core.errors import ManifestError, WeightsError
+from tests.task_folders import write_stack, write_task
 
 COMMIT = "a" * 40
 SOURCE = Source(hub="owner/leaves", revision="v1")

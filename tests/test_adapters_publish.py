@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 from safetensors import SafetensorError
-from task_folders import write_stack, write_task
 
 from adapters.manifest import read_manifest
 from adapters.publish import publish_stack
 from adapters.task import load_task
 from conlora_agent.core.errors import ManifestError, StorageError, WeightsError
+from tests.task_folders import write_stack, write_task
 
 COMMENTED = '\n# my own remark\n[training]\nrank = 4\n\n[backbones.large]\nhub = "owner/leaves"\n'
 

@@ -9,10 +9,10 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from task_folders import MANIFEST, write_stack, write_task
 
 from adapters.registry import TaskRegistry
 from conlora_agent.core.errors import BadInput, ConloraError, ManifestError, StorageError, UnknownName, WeightsError
+from tests.task_folders import MANIFEST, write_stack, write_task
 
 BUILTIN = ("arguments", "caption", "chart", "grounding", "ocr", "vqa")
 NANO = '[backbones.nano]\nweights = "nano"\n'

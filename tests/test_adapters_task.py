@@ -6,11 +6,11 @@ import os
 from pathlib import Path
 
 import pytest
-from task_folders import MANIFEST, write_stack, write_task
 
 from adapters.task import load_task, read_examples
 from conlora_agent.core.errors import ManifestError, WeightsError
 from conlora_agent.core.types import Example
+from tests.task_folders import MANIFEST, write_stack, write_task
 
 NANO = '[backbones.nano]\nweights = "nano"\n'
 

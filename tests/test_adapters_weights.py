@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from safetensors.numpy import save_file
-from task_folders import write_stack
 
 from adapters.weights import PICKLES, TENSORS, check_weights
 from conlora_agent.core.errors import WeightsError
+from tests.task_folders import write_stack
 
 
 @pytest.fixture

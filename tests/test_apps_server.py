@@ -15,12 +15,12 @@ import openai
 import pytest
 from langchain_core.messages import AIMessage, HumanMessage
 from langchain_openai import ChatOpenAI
-from serving import Served, chat, serving
-from web import chromium
 
 from apps.demo import PICTURE
 from conlora_agent.settings import Settings
 from tests.command import scripted_agent
+from tests.serving import Served, chat, serving
+from tests.web import chromium
 
 PNG = f"data:image/png;base64,{base64.b64encode(PICTURE.read_bytes()).decode()}"
 

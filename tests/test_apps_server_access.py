@@ -12,14 +12,14 @@ from typing import Any
 
 import httpx
 import pytest
-from serving import Served, chat, serving
-from turns import png
 
 from apps.server.middleware import JsonLines
 from conlora_agent.core.protocols import GenerateRequest
 from conlora_agent.settings import Settings
 from conlora_agent.testing import FakeBackbone
 from tests.command import conlora, scripted_agent, see
+from tests.serving import Served, chat, serving
+from tests.turns import png
 
 KEYS = ("first-key", "second-key")
 

@@ -12,16 +12,15 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from serving import Served, chat, serving
-from task_folders import write_task
-from turns import ScriptedRouter, Weather, png
-
 from conlora_agent.agent import Agent
 from conlora_agent.core.protocols import GenerateRequest
 from conlora_agent.settings import Settings
 from conlora_agent.testing import FakeBackbone
 from tests.command import scripted_agent
+from tests.serving import Served, chat, serving
+from tests.task_folders import write_task
 from tests.tiny_nano import tiny_backbone, tiny_stack
+from tests.turns import ScriptedRouter, Weather, png
 from tools.registry import ToolRegistry
 
 CALLERS = 50

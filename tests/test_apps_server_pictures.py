@@ -9,11 +9,11 @@ from collections.abc import Iterator
 import pytest
 import trustme
 from pytest_httpserver import HTTPServer
-from turns import png
 from werkzeug import Response
 
 from apps.server.pictures import PictureFetcher
 from conlora_agent.core.errors import PictureError
+from tests.turns import png
 
 
 @pytest.fixture(scope="module")

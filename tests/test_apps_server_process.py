@@ -17,10 +17,10 @@ from typing import Any
 
 import httpx
 import pytest
-from serving import chat
 
 from conlora_agent.settings import Settings
 from tests.command import scripted_agent
+from tests.serving import chat
 
 PROGRAM = """
 import sys, time

@@ -9,7 +9,6 @@ from typing import Any
 import openai
 import pytest
 from langchain_openai import ChatOpenAI
-from serving import Served, serving
 
 from apps.demo import PICTURE
 from conlora_agent.core.errors import BackboneError
@@ -17,6 +16,7 @@ from conlora_agent.core.protocols import GenerateRequest
 from conlora_agent.settings import Settings
 from conlora_agent.testing import FakeBackbone
 from tests.command import scripted_agent, see
+from tests.serving import Served, serving
 
 PNG = f"data:image/png;base64,{base64.b64encode(PICTURE.read_bytes()).decode()}"
 KEYS = ("first-key", "second-key")

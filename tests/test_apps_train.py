@@ -11,13 +11,13 @@ import sys
 from pathlib import Path
 
 import pytest
-from tiny_nano import tiny_backbone
-from turns import make_agent, png
 
 from apps.cli.common import Progress
 from conlora_agent.agent import Agent
 from conlora_agent.settings import Settings
 from tests.command import conlora
+from tests.tiny_nano import tiny_backbone
+from tests.turns import make_agent, png
 
 ROOT = Path(__file__).parents[1]
 
@@ -99,10 +99,8 @@ def test_bad_input_is_one_line_before_the_model_loads(tmp_path: Path) -> None:
 
 
 TWO = """
-import sys
-sys.path[:0] = ["tests"]
 from apps.cli import main
-from test_apps_train import tiny_agent
+from tests.test_apps_train import tiny_agent
 main(open_agent=tiny_agent)
 """
 

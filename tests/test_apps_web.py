@@ -14,7 +14,6 @@ import gradio as gr
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from task_folders import write_task
 
 from apps.demo import PICTURE
 from apps.preparation import Preparation
@@ -34,6 +33,7 @@ from conlora_agent.core.types import PlannedStep, Step
 from conlora_agent.settings import Settings
 from conlora_agent.testing import FakeBackbone
 from tests.command import scripted_agent, see
+from tests.task_folders import write_task
 
 
 def renderer(agent: Agent) -> Renderer:

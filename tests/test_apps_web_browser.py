@@ -8,16 +8,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from serving import serving
-from task_folders import write_task
-from turns import png
-from web import TIMEOUT_MS, Served, Tab, chromium, served, violations, wait_until
 
 from apps.demo import DIALOGUE, PICTURE
 from apps.preparation import Preparation
 from apps.server.run import _page
 from conlora_agent.settings import Settings
 from tests.command import scripted_agent
+from tests.serving import serving
+from tests.task_folders import write_task
+from tests.turns import png
+from tests.web import TIMEOUT_MS, Served, Tab, chromium, served, violations, wait_until
 
 pytestmark = pytest.mark.browser
 

@@ -6,8 +6,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from task_folders import MANIFEST, write_stack, write_task
-from turns import ScriptedRouter, Weather, make_agent, png, step
 
 from conlora_agent.agent import Agent
 from conlora_agent.core.errors import BadInput, PictureError, TextError, UnknownName
@@ -16,6 +14,8 @@ from conlora_agent.core.protocols import GenerateRequest
 from conlora_agent.core.types import Region
 from conlora_agent.testing import FakeBackbone
 from router.fixed import FixedRouter
+from tests.task_folders import MANIFEST, write_stack, write_task
+from tests.turns import ScriptedRouter, Weather, make_agent, png, step
 from tools.registry import ToolRegistry
 
 DIALOGUE = {

@@ -1,12 +1,12 @@
 from __future__ import annotations
 
 import pytest
-from turns import ScriptedRouter, UnsureRouter, make_agent, png, step
 
 from conlora_agent.core.errors import TextError
 from conlora_agent.core.types import Candidate, Plan, RouteQuery, Step, TurnResult
 from conlora_agent.planning import question_for
 from conlora_agent.testing import FakeBackbone
+from tests.turns import ScriptedRouter, UnsureRouter, make_agent, png, step
 
 RULES = {"read": "ocr", "where": "grounding", "weather": "weather", "never": "chat"}
 

@@ -8,9 +8,6 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
-from task_folders import write_stack, write_task
-from tiny_nano import tiny_backbone
-from turns import make_agent, png
 
 from apps.cli.common import Progress
 from conlora_agent.agent import Agent
@@ -22,6 +19,9 @@ from conlora_agent.probe import probe_picture
 from conlora_agent.settings import Settings
 from conlora_agent.testing import FakeBackbone
 from tests.command import conlora
+from tests.task_folders import write_stack, write_task
+from tests.tiny_nano import tiny_backbone
+from tests.turns import make_agent, png
 
 BOXES = 'output = "boxes"\n'
 STACK = '[backbones.fake]\nweights = "fake"\n'

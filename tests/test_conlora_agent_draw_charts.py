@@ -7,12 +7,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from drawings import WORDS, fonts
 
 from adapters.chart.data import exercise
 from conlora_agent.training.draw import charts
 from conlora_agent.training.draw.charts import chart
 from conlora_agent.training.draw.sample import Sample
+from tests.drawings import WORDS, fonts
 
 SIZE = (256, 256)
 

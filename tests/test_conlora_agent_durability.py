@@ -12,12 +12,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from turns import make_agent, png
 
 from conlora_agent.core.errors import StorageError
 from conlora_agent.memory.sqlite import SqliteDatabase
 from evals.storage import measure
 from tests.command import conlora
+from tests.turns import make_agent, png
 
 
 def files(home: Path) -> list[Path]:

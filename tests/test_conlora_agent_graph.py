@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import get_args
 
 import pytest
-from turns import step
 
 from conlora_agent.core.types import Kind, Pending, Plan
 from conlora_agent.edges import next_step
@@ -14,6 +13,7 @@ from conlora_agent.graph import STEP_NODES, build_graph
 from conlora_agent.memory.saver import TurnSaver
 from conlora_agent.memory.sqlite import SqliteDatabase
 from conlora_agent.state import TurnState
+from tests.turns import step
 
 
 def state(*routes: str, done: int = 0, budget: int = 6, asked: Pending | None = None) -> TurnState:

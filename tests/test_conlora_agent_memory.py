@@ -8,8 +8,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from databases import fresh_postgres
-from turns import make_agent, png
 
 from conlora_agent.core.errors import TextError, ThreadBusy, UnknownName
 from conlora_agent.core.events import StepStarted
@@ -23,6 +21,8 @@ from conlora_agent.memory.sqlite import SqliteDatabase
 from conlora_agent.memory.threads import new_thread_id
 from conlora_agent.settings import Settings
 from conlora_agent.testing import FakeBackbone
+from tests.databases import fresh_postgres
+from tests.turns import make_agent, png
 
 
 @pytest.fixture(params=["sqlite", "postgres"], autouse=True)
@@ -225,15 +225,15 @@ def test_a_lease_is_renewed_while_held_and_expires_when_not(
 def test_a_killed_process_does_not_block_its_thread(isolated_home: Path) -> None:
     program = """
 import os, signal
-from databases import fresh_postgres
-from turns import make_agent, png
+from tests.databases import fresh_postgres
+from tests.turns import make_agent, png
 agent = make_agent()
 for event in agent.stream("hello", image=png(), thread="t"):
     os.kill(os.getpid(), signal.SIGKILL)
 """
     agent = make_agent()
     agent.ask("before", thread="t")
-    child = subprocess.run([sys.executable, "-c", program], cwd=Path(__file__).parent, check=False)
+    child = subprocess.run([sys.executable, "-c", program], cwd=Path(__file__).parents[1], check=False)
     assert child.returncode == -9
     assert [turn.text for turn in agent.threads.show("t").turns] == ["before"]
     assert agent.ask("after", thread="t").thread == "t"

@@ -9,16 +9,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from command import conlora
-from databases import fresh_postgres
 from hypothesis import given
 from hypothesis import strategies as st
-from turns import UnsureRouter, make_agent, png, step
 
 from conlora_agent.agent import Agent
 from conlora_agent.core.errors import BadInput, ConloraError, DataError
 from conlora_agent.memory.parcels import read_parcel, unpacked
 from conlora_agent.testing import FakeBackbone
+from tests.command import conlora
+from tests.databases import fresh_postgres
+from tests.turns import UnsureRouter, make_agent, png, step
 
 RULES = {"where": "grounding", "read": "ocr", "weather": [step("weather", "weather")]}
 BOOK = FakeBackbone({("*", "book"): "3 8 26 53", ("*", "read"): "EXIT\0 now"}, default="All right.")

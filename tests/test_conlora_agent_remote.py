@@ -13,8 +13,6 @@ from typing import Any
 import pytest
 from PIL import Image
 from pytest_httpserver import HTTPServer
-from serving import serving
-from turns import make_agent
 from werkzeug import Request, Response
 
 from conlora_agent.backbone import load_backbone
@@ -24,6 +22,8 @@ from conlora_agent.core.protocols import Function, GenerateRequest
 from conlora_agent.core.types import Message, Usage
 from conlora_agent.settings import Settings
 from conlora_agent.testing import FakeBackbone
+from tests.serving import serving
+from tests.turns import make_agent
 
 BASE = "HuggingFaceTB/SmolVLM-256M"
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 
 import pytest
-from turns import make_agent
 
 from conlora_agent.core.errors import BackboneError
 from conlora_agent.core.events import StepFinished
@@ -14,6 +13,7 @@ from conlora_agent.prompts import BEFORE
 from conlora_agent.recall import Exchange
 from conlora_agent.summary import extracted
 from conlora_agent.testing import FakeBackbone
+from tests.turns import make_agent
 
 ANSWER = "Number {}. " + "And more words of no use for a summary. " * 3
 WRITTEN = "The user counts and is called Mara."

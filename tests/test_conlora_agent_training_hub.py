@@ -11,8 +11,6 @@ from typing import Any
 import pytest
 import torch
 from safetensors.torch import load_file
-from task_folders import write_task
-from turns import png
 
 from adapters.manifest import Training, read_manifest
 from adapters.registry import TaskRegistry
@@ -28,7 +26,9 @@ from conlora_agent.training import course
 from conlora_agent.training.hub import HubLearner
 from conlora_agent.training.user import Order, Watcher, read_rows, train_stack
 from tests.command import conlora
+from tests.task_folders import write_task
 from tests.tiny_families import MAKERS, save_tiny, tiny
+from tests.turns import png
 
 COLOURS = ("red", "blue")
 

@@ -12,9 +12,6 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from safetensors.torch import load_file
-from task_folders import MANIFEST, write_task
-from tiny_nano import tiny_backbone
-from turns import png
 
 from adapters.manifest import Manifest, Training, parse_manifest, read_manifest
 from adapters.parsers import parse_output
@@ -29,6 +26,9 @@ from conlora_agent.training import course
 from conlora_agent.training.lessons import Lesson, divide, read_lessons
 from conlora_agent.training.lora import NANO_PLACES, Places, lora_config
 from conlora_agent.training.user import Order, Watcher, read_rows, train_stack
+from tests.task_folders import MANIFEST, write_task
+from tests.tiny_nano import tiny_backbone
+from tests.turns import png
 
 PIXELS = 10_000_000
 COLOURS = ("red", "green", "blue")

@@ -11,8 +11,6 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 
 import pytest
-from tiny_nano import tiny_backbone
-from turns import png
 
 from apps.cli.common import Progress
 from conlora_agent.agent import Agent
@@ -22,6 +20,8 @@ from evals.new_tasks import evaluate_new_tasks, load_new_tasks
 from evals.router import load_rows
 from router.embedding import EmbeddingRouter
 from tests.command import Ended, conlora
+from tests.tiny_nano import tiny_backbone
+from tests.turns import png
 
 ROOT = Path(__file__).parents[1]
 PAGE = (ROOT / "docs" / "add-a-task.md").read_text(encoding="utf-8")
