@@ -170,7 +170,9 @@ def test_over_http(dialogue: Dialogue, open_agent: Open, picture: Draw) -> None:
     url = "data:image/png;base64," + base64.b64encode(picture(dialogue)).decode()
     content = [{"type": "text", "text": dialogue.text}, {"type": "image_url", "image_url": {"url": url}}]
     with serving(open_agent()) as served:
-        body = served.http.post("/v1/chat/completions", json=chat({"role": "user", "content": content})).json()
+        answer = served.http.post("/v1/chat/completions", json=chat({"role": "user", "content": content}))
+    assert answer.status_code == 200
+    body = answer.json()
     check(dialogue, body["choices"][0]["message"]["content"], body["conlora"]["steps"])
 
 

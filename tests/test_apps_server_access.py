@@ -20,6 +20,7 @@ from conlora_agent.testing import FakeBackbone
 from tests.command import conlora, scripted_agent, see
 from tests.serving import Served, chat, serving
 from tests.turns import png
+from tests.waiting import wait_until
 
 KEYS = ("first-key", "second-key")
 
@@ -54,12 +55,14 @@ def test_without_keys_a_header_means_nothing() -> None:
         assert served.http.get("/v1/models").status_code == 200
 
 
-def test_every_key_has_threads_of_its_own(served: Served) -> None:
-    with httpx.Client(base_url=served.url, headers=bearer(KEYS[1])) as second:
-        _two_keys(served, second)
+@pytest.fixture
+def second(served: Served) -> Iterator[httpx.Client]:
+    """The bearer of another key."""
+    with httpx.Client(base_url=served.url, headers=bearer(KEYS[1])) as client:
+        yield client
 
 
-def _two_keys(served: Served, second: httpx.Client) -> None:
+def test_every_key_has_threads_of_its_own(served: Served, second: httpx.Client) -> None:
     for client, text in ((served.http, "mine"), (second, "yours")):
         client.post("/v1/chat/completions", json=chat(text, thread="same")).raise_for_status()
     for client, text in ((served.http, "mine"), (second, "yours")):
@@ -238,10 +241,7 @@ def test_a_caller_who_leaves_takes_the_turn_along() -> None:
         with served.http.stream("POST", "/v1/chat/completions", json=chat("hi", stream=True, thread="t")):
             at_work.wait(10)
         hold.set()
-        for _ in range(100):
-            if 'outcome="left"} 1.0' in served.http.get("/metrics").text:
-                break
-            threading.Event().wait(0.05)
+        wait_until(lambda: 'outcome="left"} 1.0' in served.http.get("/metrics").text)
         assert served.agent.threads.list() == []
         assert served.http.post("/v1/chat/completions", json=chat("hi", thread="t")).status_code == 200
 

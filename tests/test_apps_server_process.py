@@ -21,6 +21,7 @@ import pytest
 from conlora_agent.settings import Settings
 from tests.command import scripted_agent
 from tests.serving import chat
+from tests.waiting import wait_until
 
 PROGRAM = """
 import sys, time
@@ -50,14 +51,6 @@ def process(*options: str, seconds: float = 0) -> Iterator[tuple[subprocess.Pope
         child.stderr.close()
 
 
-def wait_ready(url: str) -> None:
-    for _ in range(200):
-        if httpx.get(f"{url}/readyz").status_code == 200:
-            return
-        time.sleep(0.05)
-    raise AssertionError("not ready")
-
-
 def ask(url: str, into: list[Any], **more: Any) -> threading.Thread:
     def work() -> None:
         try:
@@ -77,7 +70,7 @@ def test_stopping_finishes_a_turn_or_rolls_it_back(
     monkeypatch.setenv("CONLORA_DRAIN_S", str(drain_s))
     answers: list[Any] = []
     with process(seconds=2.5) as (child, url):
-        wait_ready(url)
+        wait_until(lambda: httpx.get(f"{url}/readyz").status_code == 200)
         before = httpx.post(f"{url}/v1/chat/completions", json=chat("hello", thread="t"))
         assert before.status_code == 200
         asking = ask(url, answers, thread="t")

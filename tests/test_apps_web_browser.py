@@ -17,7 +17,8 @@ from tests.command import scripted_agent
 from tests.serving import serving
 from tests.task_folders import write_task
 from tests.turns import png
-from tests.web import TIMEOUT_MS, Served, Tab, chromium, served, violations, wait_until
+from tests.waiting import wait_until
+from tests.web import TIMEOUT_MS, Served, Tab, chromium, served, violations
 
 pytestmark = pytest.mark.browser
 

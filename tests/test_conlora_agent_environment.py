@@ -12,8 +12,10 @@ from conlora_agent.core.errors import Failure
 from conlora_agent.environment import ROOT, TOP_LEVEL, check_environment
 
 
-def test_this_checkout_is_fine() -> None:
-    check_environment([name for name in TOP_LEVEL if (ROOT / name).is_dir()])
+def test_every_room_of_this_checkout_is_looked_after_and_fine() -> None:
+    rooms = {path.parent.name for path in ROOT.glob("*/__init__.py")}
+    assert rooms - {"conlora_agent"} == set(TOP_LEVEL)
+    check_environment()
 
 
 def test_a_package_from_elsewhere_is_named_with_its_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,7 +4,7 @@ import json
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -23,6 +23,7 @@ from conlora_agent.settings import Settings
 from conlora_agent.testing import FakeBackbone
 from tests.databases import fresh_postgres
 from tests.turns import make_agent, png
+from tests.waiting import wait_until
 
 
 @pytest.fixture(params=["sqlite", "postgres"], autouse=True)
@@ -257,13 +258,6 @@ def test_a_program_that_serves_forgets_in_time(database: Database) -> None:
     def left(threads: list[str], pictures: int) -> bool:
         files = list((agent.settings.home / "pictures").rglob("*/*"))
         return sorted(t.id for t in agent.threads.list()) == threads and len(files) == pictures
-
-    def wait_until(true: Callable[[], bool]) -> None:
-        for _ in range(200):
-            if true():
-                return
-            time.sleep(0.05)
-        raise AssertionError("it did not come true")
 
     agent = make_agent()
     for number, thread in enumerate(("a", "b", "c")):

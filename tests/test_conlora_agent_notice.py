@@ -41,6 +41,9 @@ def test_a_training_that_was_killed_is_not(tmp_path: Path) -> None:
 
 
 def test_a_training_goes_on_where_nothing_can_be_told(tmp_path: Path) -> None:
-    (tmp_path / "training").write_text("a file in the place of the folder")
+    place, taken = tmp_path / "training", "a file in the place of the folder"
+    place.write_text(taken)
     with noticed(tmp_path, "leaves") as tell:
         tell(1, 2, 0.5)
+        assert notices(tmp_path) == []
+    assert place.read_text() == taken

@@ -7,7 +7,6 @@ import json
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -20,6 +19,7 @@ from conlora_agent.core.errors import SettingsError, ToolError, ToolUnavailable
 from conlora_agent.settings import Settings
 from conlora_agent.testing import FakeBackbone
 from tests.turns import ScriptedRouter, step
+from tests.waiting import wait_until
 from tools.base import MissingArgument, ToolContext
 from tools.mcp import McpServers, McpTool, Server, _all_tools, read_servers
 
@@ -32,13 +32,14 @@ def http_url() -> Iterator[str]:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
+
+    def listens() -> bool:
+        with socket.socket() as probe:
+            return probe.connect_ex(("127.0.0.1", port)) == 0
+
     process = subprocess.Popen([sys.executable, "-m", "tests.mcp_server", str(port)], cwd=ROOT)
     try:
-        for _ in range(200):
-            with socket.socket() as probe:
-                if probe.connect_ex(("127.0.0.1", port)) == 0:
-                    break
-            time.sleep(0.1)
+        wait_until(listens)
         yield f"http://127.0.0.1:{port}/mcp"
     finally:
         process.terminate()

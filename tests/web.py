@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import shutil
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,6 +20,7 @@ from conlora_agent.settings import Settings
 from conlora_agent.testing import FakeBackbone
 from tests.command import RULES, see
 from tests.turns import UnsureRouter, Weather, step
+from tests.waiting import wait_until
 from tools.calculator import Calculator
 from tools.registry import ToolRegistry
 
@@ -191,12 +191,3 @@ def violations(page: Any) -> list[str]:
         for rule in found
         for node in rule["nodes"]
     ]
-
-
-def wait_until(true: Callable[[], bool]) -> None:
-    """Wait for something that another thread brings about."""
-    for _ in range(400):
-        if true():
-            return
-        time.sleep(0.05)
-    raise AssertionError("it did not come true within twenty seconds")
