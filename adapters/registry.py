@@ -65,6 +65,10 @@ class TaskRegistry:
         off = self.off()
         return [task.route() for task in self.all() if task.manifest.routable and task.name not in off]
 
+    def builtin_routes(self) -> list[Route]:
+        """The routable tasks that every installation has, switched off or not."""
+        return [task.route() for task in self.all() if task.manifest.routable and task.builtin]
+
     def off(self) -> frozenset[str]:
         """Names of the tasks that were switched off: they run only when they are asked for by name."""
         try:

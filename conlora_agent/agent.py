@@ -201,6 +201,12 @@ class Agent:
         """Every route that the router may choose now, tasks first."""
         return tuple(self._routes().values())
 
+    def builtin_routes(self) -> tuple[Route, ...]:
+        """The routes that every installation has, as they come: without what the user added, taught or switched off."""
+        from router import builtin_routes
+
+        return (*self.tasks.builtin_routes(), *self.tools.builtin_routes(), *builtin_routes())
+
     def teach(self, route: str, text: str, *, has_image: bool = True) -> None:
         """Keep a message as a routing example of `route`; the router learns it before the next turn.
 
@@ -310,7 +316,7 @@ class Agent:
         routes = self.routes() if known is None else tuple(known.values())
         with self._lock:
             if self._router is None:
-                self._router = default_router(self.settings, routes, self.models)
+                self._router = default_router(self.settings, routes, self.builtin_routes(), self.models)
             elif routes != self._fitted_for:
                 self._router.refit(routes)
             self._fitted_for = routes

@@ -84,8 +84,10 @@ def default_tasks(settings: Settings, tools: ToolRegistry) -> TaskRegistry:
     return TaskRegistry(settings.home / TASKS, reserved=tools.names(), offline=settings.offline)
 
 
-def default_router(settings: Settings, routes: Sequence[Route], models: Models) -> Router:
-    """The router that the settings name; `models` is asked by those that need a language model."""
+def default_router(settings: Settings, routes: Sequence[Route], base: Sequence[Route], models: Models) -> Router:
+    """The router that the settings name. `base`: the routes that every installation has; `models` is asked by routers
+    that need a language model.
+    """
     if settings.router == "fixed":
         from router.fixed import FixedRouter
 
@@ -101,7 +103,7 @@ def default_router(settings: Settings, routes: Sequence[Route], models: Models) 
         return LanguageRouter(routes, ask, model=models.name, cache_dir=cache, clarify_threshold=threshold)
     from router.embedding import EmbeddingRouter
 
-    embedding = EmbeddingRouter(routes, cache_dir=cache, clarify_threshold=threshold)
+    embedding = EmbeddingRouter(routes, cache_dir=cache, base=base, clarify_threshold=threshold)
     if settings.router == "cascade":
         from router.cascade import CascadeRouter
 

@@ -17,18 +17,14 @@ from numpy.typing import NDArray
 from conlora_agent.core.types import Route, RouteQuery
 from router.calibration import FOLDS, Calibration, expected_errors, fit_temperature, fit_thresholds, fold_of
 from router.encoder import Vectors
-from router.features import HAS_IMAGE, OTHER_SCALE, Array, Features, RouteTable, features
+from router.features import Array, Features, RouteTable, features
 from router.head import LinearHead, fit_head
 from router.openset import Gate, familiarity, fit_gate
 from router.projection import LENGTH, Projection, fit_whitening, principal_directions
+from router.scarcity import head_start, scarce_weights, turn_weights
 from router.training import TrainingTurn
 
 MANY_ROUTES = 4
-PLENTY = 110
-"""Examples from which on a route needs no head start: what the built-in ones have."""
-HEAD_START = 1.1
-"""Logits a route gets for every factor e of missing examples. Chosen on evals/data/new_tasks_dev.jsonl: 1.4
-reaches two points more there, but takes half a point of the other routes' messages."""
 UNSERVED_SHARE = 0.1
 """The share of messages that no route can serve, for which the gate of the agent's own routes is fitted."""
 Encode = Callable[[Sequence[str]], Vectors]
@@ -144,7 +140,8 @@ class _Material:
 def fit_classifier(routes: Sequence[Route], turns: Sequence[TrainingTurn], encode: Encode) -> CrossFitted:
     """Fit, with temperature and thresholds cross-fitted. Takes about a second once the examples are encoded."""
     material = _material(routes, turns, encode)
-    material = replace(material, head_start=head_start(routes, material.x))
+    weights = scarce_weights(routes, turns)
+    material = replace(material, weights=weights, head_start=head_start(routes, material.x))
     fold = np.array([fold_of(t.message) for t in turns])
     without = tuple(material.fit(np.flatnonzero(fold != number)) for number in range(FOLDS))
     written = np.array([position for position, turn in enumerate(turns) if turn.written])
@@ -200,27 +197,6 @@ def _folds_by_route(turns: Sequence[TrainingTurn], labels: Labels) -> Labels:
             folds[position] = seen[label] % FOLDS
             seen[label] += 1
     return folds
-
-
-def turn_weights(turns: Sequence[TrainingTurn]) -> Array:
-    """Weights of turns; a route with many examples counts more than one with few, but only by the square root."""
-    counts = Counter(t.route for t in turns)
-    return np.array([t.weight / counts[t.route] ** 0.5 for t in turns])
-
-
-def head_start(routes: Sequence[Route], x: Features) -> Array:
-    """What is added to the head's weights (features + 1, routes): few examples do not mean that a route is asked for
-    rarely, so it is lifted as if it had PLENTY; one that needs a picture, where there is a picture.
-
-    Logit adjustment (Menon et al. 2020). It also makes up for the shorter weights that few examples leave behind.
-    """
-    examples = np.array([max(1, len(route.examples)) for route in routes])
-    lift = HEAD_START * np.log(PLENTY / np.minimum(examples, PLENTY))
-    needs_image = np.array([route.needs_image for route in routes])
-    added = np.zeros((x.texts.shape[1] + x.others.shape[1] + 1, len(routes)), np.float32)
-    added[-1] = np.where(needs_image, 0.0, lift)
-    added[x.texts.shape[1] + HAS_IMAGE] = np.where(needs_image, lift, 0.0) / OTHER_SCALE
-    return added
 
 
 def _material(routes: Sequence[Route], turns: Sequence[TrainingTurn], encode: Encode) -> _Material:

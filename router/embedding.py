@@ -26,7 +26,7 @@ from router.store import FittedStore, KnownVectors, digest
 
 REMEMBERED_PLANS = 1024
 NEARLY_THE_SAME = 0.25
-"""The share of routes that may come or go while calibration and planner stay as they are."""
+"""The share of routes that may differ from the base while calibration and planner stay as they are."""
 
 
 class EmbeddingRouter:
@@ -37,10 +37,13 @@ class EmbeddingRouter:
         routes: Sequence[Route],
         *,
         cache_dir: Path,
+        base: Sequence[Route] | None = None,
         encoder: Encoder | None = None,
         clarify_threshold: float | None = None,
     ) -> None:
-        """`clarify_threshold`: ask back below this confidence; None takes the fitted threshold."""
+        """`base`: the routes to fit in full, from where sets that are nearly the same are fitted in a fraction of a
+        second; None for `routes`. `clarify_threshold`: ask back below this confidence; None takes the fitted threshold.
+        """
         self._encoder = encoder
         self._store = FittedStore(Path(cache_dir) / "router")
         self._vectors: KnownVectors | None = None
@@ -48,6 +51,7 @@ class EmbeddingRouter:
         self._lock = threading.Lock()
         self._decider: Decider | None = None
         self._routes = tuple(routes)
+        self._base = self._routes if base is None else tuple(base)
 
     @property
     def routes(self) -> tuple[Route, ...]:
@@ -81,33 +85,28 @@ class EmbeddingRouter:
             if self._encoder is None:
                 self._encoder = shared_encoder()
             if self._decider is None:
-                fitted = self._load_or_fit(self._encoder)
+                fitted = self._load_or_fit(self._encoder, self._routes)
                 self._decider = Decider(self._encoder, fitted, self._routes, self._clarify_threshold)
             return self._decider
 
-    def _load_or_fit(self, encoder: Encoder) -> Fitted:
+    def _load_or_fit(self, encoder: Encoder, routes: tuple[Route, ...]) -> Fitted:
+        """The fit for `routes`: in full, or from that of the base. It depends on these two alone, never on what was
+        fitted before.
+        """
+        full = routes == self._base or not _nearly_the_same(self._base, routes)
         shared = shared_examples()
-        rows = [row.model_dump_json() for row in (*shared.followups, *shared.plans, *shared.outside)]
-        base_key = digest(encoder.name, _source(), *rows)
-        key = digest(base_key, *(route.model_dump_json() for route in self._routes))
+        material = (shared.followups, shared.plans, shared.outside, () if full else self._base, routes)
+        key = digest(encoder.name, _source(), *(digest(*(row.model_dump_json() for row in rows)) for rows in material))
         if (stored := self._store.read(key)) is not None:
             return Fitted.restore(*stored)
         if self._vectors is None:
             self._vectors = KnownVectors(encoder, self._store.folder)
-        fitted = self._fit(base_key, self._vectors)
+        if full:
+            fitted = fit(routes, shared, self._vectors.encode)
+        else:
+            fitted = refit(self._load_or_fit(encoder, self._base), self._base, routes, shared, self._vectors.encode)
         self._vectors.keep()
         self._store.write(key, fitted.arrays(), fitted.settings())
-        return fitted
-
-    def _fit(self, base_key: str, vectors: KnownVectors) -> Fitted:
-        """Everything anew, or only the head where the last full fit was for nearly the same routes."""
-        names = {route.name for route in self._routes}
-        if (stored := self._store.read(f"base-{base_key}")) is not None:
-            base = Fitted.restore(*stored)
-            if len(names.symmetric_difference(base.classifier.table.names)) <= len(names) * NEARLY_THE_SAME:
-                return refit(base, self._routes, shared_examples(), vectors.encode)
-        fitted = fit(self._routes, shared_examples(), vectors.encode)
-        self._store.write(f"base-{base_key}", fitted.arrays(), fitted.settings())
         return fitted
 
 
@@ -197,6 +196,11 @@ class Decider:
         ranked = np.sort(probabilities)[::-1]
         close = len(ranked) > 1 and ranked[0] - ranked[1] < self._margin
         return bool(ranked[0] < self._threshold or close)
+
+
+def _nearly_the_same(base: Sequence[Route], routes: Sequence[Route]) -> bool:
+    names = {route.name for route in routes}
+    return len(names.symmetric_difference(route.name for route in base)) <= len(names) * NEARLY_THE_SAME
 
 
 def _source() -> str:

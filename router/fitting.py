@@ -20,7 +20,7 @@ from router.overlap import resembling
 from router.plan_training import fit_planner, messages
 from router.planning import Planner
 from router.projection import Projection
-from router.refitting import refit as refit_head
+from router.refitting import refit as refit_routes
 from router.training import training_turns
 
 SERVED = 0.6
@@ -78,10 +78,13 @@ def fit(routes: Sequence[Route], shared: SharedExamples, encode: Encode) -> Fitt
     return Fitted(crossed.final, fit_planner(known, routes, crossed.final.table, encode, crossed.judge))
 
 
-def refit(known: Fitted, routes: Sequence[Route], shared: SharedExamples, encode: Encode) -> Fitted:
-    """The fit for a set of routes that differs a little from that of `known`: only the classifier's head is new."""
+def refit(
+    fitted: Fitted, base: Sequence[Route], routes: Sequence[Route], shared: SharedExamples, encode: Encode
+) -> Fitted:
+    """The fit for `routes` that differ a little from `base`, which `fitted` is for: only what they change is new."""
     turns = training_turns(routes, _unserved(shared, routes, encode))
-    return Fitted(refit_head(known.classifier, routes, turns, encode), known.planner)
+    same = {route.name for route in set(base).intersection(routes)}
+    return Fitted(refit_routes(fitted.classifier, routes, same, turns, encode), fitted.planner)
 
 
 def _unserved(shared: SharedExamples, routes: Sequence[Route], encode: Encode) -> SharedExamples:

@@ -7,13 +7,18 @@ gradients; the same data gives the same weights. Arrays only: it never pickles a
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from router.features import Array, Features
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_array
 
 PENALTY = 0.1
 """Strength of the quadratic penalty beside the evidence of one text: the more texts, the less the penalty weighs.
@@ -41,48 +46,92 @@ class LinearHead:
 
 
 def fit_head(
-    x: Features,
-    labels: NDArray[np.intp],
-    routes: int,
-    sample_weights: Array,
-    *,
-    l2: float | None = None,
-    start: LinearHead | None = None,
+    x: Features, labels: NDArray[np.intp], routes: int, sample_weights: Array, *, l2: float | None = None
 ) -> LinearHead:
-    """Fit on turns with the route positions `labels` (turns,). `l2`: penalty on the mean loss, None for PENALTY.
+    """Fit on turns with the route positions `labels` (turns,). `l2`: penalty on the mean loss, None for PENALTY."""
+    evidence = _Evidence.of(x, labels, routes, sample_weights, l2)
+    masks = x.relations
 
-    `start`: a head nearby to search from. The loss is convex: it saves time and changes nothing beyond the tolerance.
+    def loss(weights: Array) -> tuple[float, Array]:
+        scores = _project(evidence.x, weights)
+        value, error = evidence.judge(_combine(scores[:, :routes], scores[:, routes:], masks))
+        return value, np.concatenate([error, (masks * error).sum(2).T], axis=1)  # (turns, routes + relations)
+
+    both = evidence.solve(loss, routes + len(masks))
+    return LinearHead(both[:, :routes], both[:, routes:])
+
+
+def fit_columns(
+    x: Features, labels: NDArray[np.intp], known: LinearHead, columns: NDArray[np.intp], sample_weights: Array
+) -> LinearHead:
+    """`known` with the weights of the routes at `columns` fitted anew, beside all the others as they are."""
+    weights = known.weights.copy()
+    weights[:, columns] = 0
+    given = replace(known, weights=weights).logits(x)
+    evidence = _Evidence.of(x, labels, weights.shape[1], sample_weights, None)
+
+    def loss(solved: Array) -> tuple[float, Array]:
+        logits = given.copy()
+        logits[:, columns] += _project(evidence.x, solved)
+        value, error = evidence.judge(logits)
+        return value, error[:, columns]
+
+    weights[:, columns] = evidence.solve(loss, len(columns))
+    return replace(known, weights=weights)
+
+
+@dataclass(frozen=True)
+class _Evidence:
+    """Turns to fit on, their texts less the `center` of all: a common direction only slows the search down.
+
+    `by_text` (texts, turns) sums over the turns that share a text; `share` and `target` (turns, 1) and (turns, routes).
     """
-    from scipy.optimize import minimize
-    from scipy.sparse import csr_array
 
-    center = x.texts.mean(axis=0)
-    x = replace(x, texts=x.texts - center)  # a common direction in all texts only slows the search down
-    strength = PENALTY / len(x.texts) if l2 is None else l2
-    turns, width, kinds = len(labels), x.texts.shape[1] + x.others.shape[1] + 1, len(x.relations)
-    by_text = csr_array((np.ones(turns, np.float32), (x.text_of, np.arange(turns))), shape=(len(x.texts), turns))
-    share = (sample_weights / sample_weights.sum()).astype(np.float32)[:, None]  # (turns, 1)
-    target = np.eye(routes, dtype=np.float32)[labels]  # (turns, routes)
+    x: Features
+    center: Array
+    by_text: csr_array
+    share: Array
+    target: Array
+    strength: float
 
-    def loss(flat: Array) -> tuple[float, Array]:
-        scores = _project(x, flat.astype(np.float32).reshape(width, routes + kinds))
-        log_p = _log_softmax(_combine(scores[:, :routes], scores[:, routes:], x.relations))
-        error = (np.exp(log_p) - target) * share  # (turns, routes)
-        each = np.concatenate([error, (x.relations * error).sum(2).T], axis=1)  # (turns, routes + relations)
-        gradient = np.concatenate([x.texts.T @ (by_text @ each), x.others.T @ each, each.sum(0, keepdims=True)])
-        value = -np.sum(log_p * target * share, dtype=np.float64) + strength * np.dot(flat, flat)
-        return float(value), gradient.ravel() + 2 * strength * flat
+    @classmethod
+    def of(
+        cls, x: Features, labels: NDArray[np.intp], routes: int, sample_weights: Array, l2: float | None
+    ) -> _Evidence:
+        from scipy.sparse import csr_array
 
-    options = {"maxiter": ITERATIONS, "gtol": TOLERANCE, "ftol": 0.0}
-    begun = np.zeros((width, routes + kinds))
-    if start is not None:
-        begun += np.concatenate([start.weights, start.shared], axis=1)
-        begun[-1] += center @ begun[: len(center)]
-    found = minimize(loss, begun.ravel(), jac=True, method="L-BFGS-B", options=options)
-    both = found.x.reshape(width, routes + kinds)
-    both[-1] -= center @ both[: len(center)]
-    weights = both.astype(np.float32)
-    return LinearHead(weights[:, :routes], weights[:, routes:])
+        turns, center = len(labels), x.texts.mean(axis=0)
+        strength = PENALTY / len(x.texts) if l2 is None else l2
+        by_text = csr_array((np.ones(turns, np.float32), (x.text_of, np.arange(turns))), shape=(len(x.texts), turns))
+        share = (sample_weights / sample_weights.sum()).astype(np.float32)[:, None]
+        target = np.eye(routes, dtype=np.float32)[labels]
+        return cls(replace(x, texts=x.texts - center), center, by_text, share, target, strength)
+
+    def judge(self, logits: Array) -> tuple[float, Array]:
+        """The loss of `logits`, and its gradient by them: (turns, routes)."""
+        log_p = _log_softmax(logits)
+        value = -np.sum(log_p * self.target * self.share, dtype=np.float64)
+        return float(value), (np.exp(log_p) - self.target) * self.share
+
+    def solve(self, loss: Callable[[Array], tuple[float, Array]], columns: int) -> Array:
+        """The weights (features + 1, columns) with the least penalised loss. `loss`: its value and its gradient by what
+        each turn's features make of these weights, (turns, columns).
+        """
+        from scipy.optimize import minimize
+
+        width = self.x.texts.shape[1] + self.x.others.shape[1] + 1
+
+        def penalised(flat: Array) -> tuple[float, Array]:
+            value, each = loss(flat.astype(np.float32).reshape(width, columns))
+            texts, others = self.x.texts.T @ (self.by_text @ each), self.x.others.T @ each
+            gradient = np.concatenate([texts, others, each.sum(0, keepdims=True)])
+            return value + self.strength * float(np.dot(flat, flat)), gradient.ravel() + 2 * self.strength * flat
+
+        options = {"maxiter": ITERATIONS, "gtol": TOLERANCE, "ftol": 0.0}
+        found = minimize(penalised, np.zeros(width * columns), jac=True, method="L-BFGS-B", options=options)
+        weights: Array = found.x.reshape(width, columns)
+        weights[-1] -= self.center @ weights[: len(self.center)]
+        return weights.astype(np.float32)
 
 
 def softmax(logits: Array) -> Array:

@@ -1,33 +1,40 @@
-"""Fitting only the head anew, for a few more or fewer routes: what happens when a task is added or removed.
+"""Fitting only the routes that are new or changed: what happens when a task is added, taught a phrase or removed.
 
-Projection, calibration and gate stay those of the last full fit, and the search begins at its head, so that it takes
-a fraction of a second. Not covered here: the full fit (router.classifier).
+Their columns are solved beside those of the base as these are. So the other routes keep what they answer but for what
+a new one claims, and the result depends on the base and the routes alone. Projection, calibration and gate stay those
+of the base. Not covered here: the full fit (router.classifier).
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from conlora_agent.core.types import Route
-from router.classifier import Classifier, Encode, head_start, middles_of, turn_weights
+from router.classifier import Classifier, Encode, middles_of
 from router.features import RouteTable, features
-from router.head import LinearHead, fit_head
+from router.head import LinearHead, fit_columns
+from router.scarcity import head_start, scarce_weights
 from router.training import TrainingTurn
 
 
-def refit(known: Classifier, routes: Sequence[Route], turns: Sequence[TrainingTurn], encode: Encode) -> Classifier:
-    """`known` for other routes or examples."""
+def refit(
+    base: Classifier, routes: Sequence[Route], same: Collection[str], turns: Sequence[TrainingTurn], encode: Encode
+) -> Classifier:
+    """`base` for other routes; those named in `same` are as they were in it."""
     table = RouteTable(tuple(r.name for r in routes), tuple(r.needs_image for r in routes))
     x = features([t.query for t in turns], encode([t.query.text for t in turns]), table)
-    x = replace(x, texts=known.projection(x.texts))
+    x = replace(x, texts=base.projection(x.texts))
     labels = np.array([table.index(t.route) for t in turns], dtype=np.intp)
-    head = fit_head(x, labels, len(routes), turn_weights(turns), start=_carried_over(known, table))
-    head = replace(head, weights=head.weights + head_start(routes, x))
-    return replace(known, table=table, head=head, middles=middles_of(x, labels, len(routes)))
+    head = _carried_over(base, table)
+    new = np.array([name not in same for name in table.names])
+    if new.any():
+        head = fit_columns(x, labels, head, np.flatnonzero(new), scarce_weights(routes, turns))
+        head = replace(head, weights=head.weights + head_start(routes, x) * new)
+    return replace(base, table=table, head=head, middles=middles_of(x, labels, len(routes)))
 
 
 def _carried_over(known: Classifier, table: RouteTable) -> LinearHead:

@@ -99,7 +99,7 @@ def test_after_eight_examples_its_questions_reach_it_and_the_others_keep_theirs(
     (added,) = report.tasks
     assert "plant_health" not in added.before
     assert added.reached >= 0.95, added.misses
-    assert added.lost < 0.01, added.taken
+    assert added.lost <= 0.005, added.taken
 
 
 @pytest.mark.parametrize(

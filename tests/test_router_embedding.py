@@ -164,6 +164,33 @@ def test_a_changed_set_of_routes_refits_only_the_head(
     assert ask(router, "what time is it in Tokyo?", has_image=False) == ["clock"]
 
 
+def test_what_was_fitted_before_changes_nothing(routes: list[Route], shared_cache: Path, tmp_path: Path) -> None:
+    """One router goes through other sets of routes first, another begins with an empty cache and a task of its own."""
+    queries = [RouteQuery(text=text, has_image=True) for text in ("read the sign", "is it crooked?", "in Rome?", "hm")]
+    lamps = make_route("lamps", "tool", "turn the lamp on", "lights off", "dim the lamps", "make it dark here")
+    told = EmbeddingRouter(routes, cache_dir=shared_cache, base=routes)
+    for known in (routes, [*routes, lamps], routes[1:], [*routes, ANGLE]):
+        told.refit(known)
+        told.plan(queries[0])
+    new = EmbeddingRouter([*routes, ANGLE], cache_dir=tmp_path, base=routes)
+    for query in queries:
+        assert steps(told.plan(query)) == steps(new.plan(query))
+
+
+def test_an_added_task_leaves_the_weights_of_the_others_alone(routes: list[Route], shared_cache: Path) -> None:
+    """What it does not claim is decided as before: the others' probabilities keep their proportions."""
+    router = EmbeddingRouter(routes, cache_dir=shared_cache)
+    query = RouteQuery(text="which tool reads what is written here?", has_image=True)
+
+    def proportions() -> dict[str, float]:
+        found = {c.route: c.confidence for c in router.plan(query).candidates if c.route not in ("skew", "clarify")}
+        return {name: found[name] / found["vqa"] for name in found}
+
+    before = proportions()
+    router.refit([*routes, ANGLE])
+    assert proportions() == pytest.approx(before, rel=1e-4)
+
+
 def test_an_explanation_names_neighbours_influences_and_expected_errors(router: EmbeddingRouter) -> None:
     why = router.explain(RouteQuery(text="and the red one?", has_image=True, previous=("grounding",)))
     assert why.route == "grounding"

@@ -31,6 +31,7 @@ class ToolRegistry:
         """Sources of tools that gave none, such as an MCP server that does not answer: one line each, by name."""
         for tool in tools:
             self.add(tool)
+        self._first = tuple(self._tools.values())
 
     def on_close(self, close: Callable[[], None]) -> None:
         """Call `close` when the registry is closed."""
@@ -67,6 +68,10 @@ class ToolRegistry:
     def routes(self) -> list[Route]:
         """The tools as the router sees them."""
         return [tool.route() for tool in self._tools.values()]
+
+    def builtin_routes(self) -> list[Route]:
+        """Those of the tools that the registry began with: every installation has them."""
+        return [tool.route() for tool in self._first]
 
     def call(self, name: str, args: Mapping[str, Any]) -> ToolResult:
         """Call a tool with checked arguments. Raises UnknownName, ArgumentsError, ToolError, ToolUnavailable."""

@@ -109,7 +109,7 @@ def new_tasks(
         raise BadInput(f"no task named {', '.join(only or [])} in the data", "leave --task out")
     rows = load_rows(HELD_OUT / "router_heldout.jsonl")
     with terminal.agent(settings) as agent:
-        made = EmbeddingRouter(agent.routes(), cache_dir=settings.cache)
+        made = EmbeddingRouter(agent.routes(), cache_dir=settings.cache, base=agent.builtin_routes())
 
         def make(routes: Sequence[Route]) -> EmbeddingRouter:
             made.refit(routes)
