@@ -10,29 +10,61 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
-from conlora_agent.core.errors import ConloraError
+import torch
+
+from conlora_agent.core.errors import BadInput, ConloraError, UnknownName
 from conlora_agent.training import nano
 
+STAGES = ("vision", "look", "photographs", "stack", "ship", "all")
+NOT_TAKEN = {
+    "look": ("batch",),
+    "photographs": ("minutes", "device", "batch", "workers"),
+    "ship": ("minutes", "batch", "workers", "threads", "seed"),
+}
+"""Options that mean nothing to a stage: refused where it is named, left to the others under `all`."""
 
-def main() -> None:
+
+def main(argv: Sequence[str] | None = None) -> None:
     """Parse the command line and run one stage; what goes wrong with it is one line and an exit code."""
     parser = argparse.ArgumentParser(prog="python -m conlora_agent.training", description=__doc__)
-    parser.add_argument("stage", choices=("vision", "look", "photographs", "stack", "ship", "all"))
+    parser.add_argument("stage", choices=STAGES)
     parser.add_argument("tasks", nargs="*", help="for `stack`: task names, default alignment and all built-in ones")
-    parser.add_argument("--minutes", type=float, default=60.0, help="training time of each stage or stack, in total")
-    parser.add_argument("--out", type=Path, default=Path("runs"), help="checkpoints")
-    parser.add_argument("--device", default="cpu", choices=("cpu", "cuda"))
-    parser.add_argument("--batch", type=int, default=0, help="default: 32 on a CPU, 256 on a GPU (half for stacks)")
-    parser.add_argument("--workers", type=int, default=0, help="drawing processes; default: 1 on a CPU, 15 on a GPU")
-    parser.add_argument("--threads", type=int, default=0, help="torch threads; default: all cores")
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--minutes", type=float, help="training time of each stage or stack, in total; default: 60")
+    parser.add_argument("--out", type=Path, default=Path("runs"), help="checkpoints; default: runs")
+    parser.add_argument("--device", choices=("cpu", "cuda"), help="default: cpu")
+    parser.add_argument("--batch", type=int, help="default: 32 on a CPU, 256 on a GPU (half for stacks)")
+    parser.add_argument("--workers", type=int, help="drawing processes; default: 1 on a CPU, 15 on a GPU")
+    parser.add_argument("--threads", type=int, help="torch threads; default: all cores")
+    parser.add_argument("--seed", type=int, help="default: 0")
+    given = parser.parse_args(argv)
     try:
-        run(parser.parse_args())
+        check(given)
+        run(given)
     except ConloraError as error:
         sys.stderr.write(f"training: {error}\n")
         sys.exit(error.exit_code)
+
+
+def check(given: argparse.Namespace) -> None:
+    """Refuse what the stage cannot honour, before anything is read or fetched. Raises BadInput."""
+    for option in NOT_TAKEN.get(given.stage, ()):
+        if getattr(given, option) is not None:
+            raise BadInput(f"the stage {given.stage} takes no --{option}", "leave it out")
+    for option in ("minutes", "batch", "workers", "threads"):
+        value = getattr(given, option)
+        if value is not None and not value > 0:
+            raise BadInput(f"--{option} is {value:g}", "give more than 0")
+    if given.device == "cuda" and not torch.cuda.is_available():
+        raise BadInput("torch sees no CUDA GPU here", "use --device cpu")
+    if given.tasks and given.stage != "stack":
+        raise BadInput(f"the stage {given.stage} takes no task names", f"use: stack {' '.join(given.tasks)}")
+    known = (nano.ALIGNMENT, *(path.parent.name for path in nano.ADAPTERS.glob("*/data.py")))
+    for task in given.tasks:
+        if task not in known:
+            raise UnknownName.among("task to train", task, known)
 
 
 def run(given: argparse.Namespace) -> None:
@@ -40,12 +72,12 @@ def run(given: argparse.Namespace) -> None:
     gpu = given.device == "cuda"
     plan = nano.Plan(
         out=given.out,
-        minutes=given.minutes,
-        device=given.device,
+        minutes=given.minutes or 60.0,
+        device=given.device or "cpu",
         batch=given.batch or (256 if gpu else 32),
         workers=given.workers or (15 if gpu else 1),
-        threads=given.threads or None,
-        seed=given.seed,
+        threads=given.threads,
+        seed=given.seed or 0,
     )
     if given.stage in ("vision", "all"):
         nano.train_vision(plan)
