@@ -107,11 +107,12 @@ class LocalBackbone:
             grammar = None if function is None else self._grammars.of(function.said)
             try:
                 stack = self.loras.get(job.request.stack)
-                pixels, seen = self._look(job.request, stack)
+                instruction = worded(job.request, self.profile.notation)
+                pixels, seen = self._look(job.request, stack, instruction)
                 answer = Answer(job, stack, self.profile, pixels, seen)
                 if answer.ended:
                     return answer
-                logits, answer.position, cache = self._read(job.request, stack, pixels, seen)
+                logits, answer.position, cache = self._read(job.request, stack, instruction, pixels, seen)
             except torch.OutOfMemoryError as error:
                 raise _no_memory() from error
             answer.prompt, answer.grammar = cache.length, grammar
@@ -159,19 +160,19 @@ class LocalBackbone:
         with self._lock:
             self._rows, self._answers, self._deltas = Rows(), [], None
 
-    def _look(self, request: GenerateRequest, stack: Stack | None) -> tuple[Pixels | None, Any]:
+    def _look(self, request: GenerateRequest, stack: Stack | None, instruction: str) -> tuple[Pixels | None, Any]:
         """The request's picture, prepared, and what is seen of it; nothing without a picture."""
         if request.picture is None:
             return None, None
-        return self.sight.look(request.picture, request.picture_key, stack, worded(request, self.profile.notation))
+        return self.sight.look(request.picture, request.picture_key, stack, instruction)
 
     def _read(
-        self, request: GenerateRequest, stack: Stack | None, pixels: Pixels | None, seen: Any
+        self, request: GenerateRequest, stack: Stack | None, instruction: str, pixels: Pixels | None, seen: Any
     ) -> tuple[Tensor, int, KeyValues]:
         """Logits of the answer's first token, its position, and the keys and values of the whole prompt."""
         profile = self.profile
         prefix = profile.prefix(request.history)
-        ids = profile.invocation(worded(request, profile.notation), pixels, seen)
+        ids = profile.invocation(instruction, pixels, seen)
         before, asked = len(prefix), profile.length(ids, seen)
         if before + asked + request.max_new_tokens > profile.limit:
             raise _too_long(self.name, profile.limit, picture=pixels is not None)

@@ -81,14 +81,13 @@ class Course:
 
 
 class Teacher:
-    """Runs one course."""
+    """Runs one course. What is random beyond the order of rows comes from torch as the caller seeded it."""
 
     def __init__(
         self, course: Course, learner: Learner, lessons: Sequence[Lesson], held: Sequence[Lesson], world: World
     ) -> None:
         self._course, self._learner, self._world = course, learner, world
         self._lessons, self._held = lessons, held
-        torch.manual_seed(course.seed)
         self._params = [p for p in learner.model.parameters() if p.requires_grad]
         self._optimizer = MasterAdamW(self._params, course.rate)
         self._epoch = -(-len(lessons) // course.training.batch)

@@ -20,7 +20,7 @@ from conlora_agent.training.draw.referring import refer
 from conlora_agent.training.draw.sample import PixelBox, Sample, TextLine
 from conlora_agent.training.draw.scenes import scene
 from conlora_agent.training.draw.text import FontBook, Words, line_picture, text_picture
-from conlora_agent.training.draw.told import layout, told
+from conlora_agent.training.draw.told import layout, told, untold
 
 Size = tuple[int, int]
 SQUARE = (256, 256)
@@ -83,7 +83,7 @@ class DrawingStudio:
         """Up to four objects as the mid layer states them, then one to six lines of words, numbers and misreadings."""
         phrases = [self.words.phrase(rng, rng.choice((1, 1, 2, 3))) for _ in range(rng.choice((1, 2, 2, 3, 4, 6)))]
         lines = [misread(phrase, rng) for phrase in phrases]
-        sample = self.layout(rng)
+        sample = untold(rng, SQUARE, self.words)
         sample.objects = sample.objects[: rng.choice((0, 0, 0, 1, 2, 4))]
         on = rng.choice(sample.objects) if sample.objects and rng.random() < 0.8 else None
         for item in sample.objects:

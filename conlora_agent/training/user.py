@@ -101,7 +101,7 @@ def train_stack(
         check_weights(order.start, backbone.name, backbone.revision)
     open_picture = partial(load_picture, where=order.data.name, max_pixels=settings.max_picture_pixels)
     rate = order.training.rate or backbone.profile.places.rate
-    # The stack begins with random numbers: the same in every run, and in all processes that train together.
+    # The stack begins, and goes on, with random numbers: the same in every run, and in all processes of it.
     torch.manual_seed(order.seed)
     learner = learner_for(backbone, order.manifest.name, order.training, order.start, open_picture, world.device)
     watcher = watcher if world.first else Watcher()

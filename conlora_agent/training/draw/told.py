@@ -27,6 +27,8 @@ COUNTS = (0, 1, 2, 3, 4, 5, 6)
 COUNT_WEIGHTS = (0.08, 0.14, 0.19, 0.21, 0.17, 0.12, 0.09)
 PHOTOGRAPHS, PEOPLE, OTHERWISE = 0.3, 0.25, 0.3
 """Shares: of scenes with what is found on photographs, of people among it, of things asked for by another name."""
+PHOTOGRAPH = "photograph"
+"""Kind of a layout of what is found on photographs."""
 COVERED = 0.5
 """On photographs a thing may cover so much of another."""
 COLOURED, LETTERED, TITLED = 0.8, 0.5, 0.12
@@ -40,11 +42,19 @@ def layout(rng: random.Random, size: tuple[int, int], words: Words) -> Sample:
 
     `facts["told"]` is what the mid layer would say of it.
     """
+    sample = untold(rng, size, words)
+    found = _as_found(sample.objects) if sample.kind == PHOTOGRAPH else sample.objects
+    sample.facts["told"] = told(replace(sample, objects=_mistaken(rng, found)))
+    return sample
+
+
+def untold(rng: random.Random, size: tuple[int, int], words: Words) -> Sample:
+    """A scene as for `layout`, of which nothing is said yet."""
     width, height = size
-    sample = Sample(np.zeros((height, width, 3), np.uint8), kind="layout")
+    photograph = rng.random() < PHOTOGRAPHS
+    sample = Sample(np.zeros((height, width, 3), np.uint8), kind=PHOTOGRAPH if photograph else "layout")
     count = rng.choices(COUNTS, COUNT_WEIGHTS)[0]
     more_of_it, name = (0.75 if rng.random() < 0.25 else 0.25), ""
-    photograph = rng.random() < PHOTOGRAPHS
     for _ in range(count):
         long = longer_side(rng, size, count)
         wide, high = rng.sample((long, max(8, int(long * rng.uniform(0.4, 1.0)))), 2)
@@ -59,8 +69,6 @@ def layout(rng: random.Random, size: tuple[int, int], words: Words) -> Sample:
         sample.lines.append(TextLine(words.phrase(rng, rng.randint(1, 4)), (0.0, 0.0, 0.0, 0.0)))
     sample.lines.sort(key=lambda line: line.box[1])
     name_sizes(sample, width * height)
-    found = _as_found(sample.objects) if photograph else sample.objects
-    sample.facts["told"] = told(replace(sample, objects=_mistaken(rng, found)))
     return sample
 
 
