@@ -20,7 +20,7 @@ from adapters.scaffold import write_scaffold
 from adapters.sources import task_folder
 from adapters.task import EXAMPLES, Task, load_task
 from adapters.transfer import copy_task
-from conlora_agent.core.errors import BadInput, ConloraError, ManifestError, StorageError, UnknownName
+from conlora_agent.core.errors import BadInput, ConloraError, ManifestError, StorageError, UnknownName, reason
 from conlora_agent.core.types import Route
 
 log = logging.getLogger(__name__)
@@ -76,7 +76,7 @@ class TaskRegistry:
         except FileNotFoundError:
             return frozenset()
         except (OSError, ValueError) as error:
-            raise StorageError(f"cannot read {self.user_dir / OFF} ({error})", "remove that file") from error
+            raise StorageError(f"cannot read {self.user_dir / OFF} ({reason(error)})", "remove that file") from error
 
     def get(self, name: str) -> Task:
         """The task of this name. Raises UnknownName, or the ManifestError of its broken folder."""
@@ -170,7 +170,9 @@ class TaskRegistry:
                     (Path(staged) / OFF).write_text("\n".join(sorted(off ^ {name})), encoding="utf-8")
                     os.replace(Path(staged) / OFF, self.user_dir / OFF)
                 except OSError as error:
-                    raise StorageError(f"{self.user_dir / OFF} cannot be written ({error})", "try again") from error
+                    raise StorageError(
+                        f"{self.user_dir / OFF} cannot be written ({reason(error)})", "try again"
+                    ) from error
 
     def _refuse_taken(self, name: str) -> None:
         if name in self._reserved:

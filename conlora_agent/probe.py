@@ -60,7 +60,7 @@ def probe_picture(task: Task) -> Image:
     """The task's own probe picture, or a drawn one. Raises ManifestError when its file is no picture."""
     from PIL import Image
 
-    from conlora_agent.core.errors import ManifestError
+    from conlora_agent.core.errors import ManifestError, reason
 
     path = task.probe_file
     if path is None:
@@ -69,7 +69,7 @@ def probe_picture(task: Task) -> Image:
         with Image.open(path) as picture:
             return picture.convert("RGB")
     except OSError as error:
-        raise ManifestError(f"the probe picture {path} cannot be read ({error})", "replace it") from error
+        raise ManifestError(f"the probe picture {path} cannot be read ({reason(error)})", "replace it") from error
 
 
 def _drawn() -> Image:

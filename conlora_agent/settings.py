@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, TypeVar
 import platformdirs
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
 
-from conlora_agent.core.errors import SettingsError
+from conlora_agent.core.errors import SettingsError, reason
 from tools.providers import Providers
 
 if TYPE_CHECKING:
@@ -164,8 +164,12 @@ def _from_file(path: Path, known: Iterable[str]) -> dict[str, Any]:
         values = tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         return {}
+    except NotADirectoryError as error:
+        raise SettingsError(
+            f"{path.parent} is no folder", f"set {PREFIX}HOME to one, or move that file away"
+        ) from error
     except (OSError, ValueError) as error:
-        raise SettingsError(f"cannot read {path} ({error})", "correct or remove that file") from error
+        raise SettingsError(f"cannot read {path} ({reason(error)})", "correct or remove that file") from error
     if "home" in values:
         raise SettingsError(f"'home' cannot be set inside {path}", f"set the variable {PREFIX}HOME instead")
     _refuse_unknown(values, known, f"setting in {path}")

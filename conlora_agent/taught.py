@@ -13,7 +13,7 @@ from pathlib import Path
 from pydantic import Field, ValidationError
 
 from conlora_agent.core.errors import StorageError, UnknownName
-from conlora_agent.core.files import replace_file
+from conlora_agent.core.files import numbered_lines, replace_file
 from conlora_agent.core.types import CLARIFY, Example, Model, Route
 
 FILE = "taught.jsonl"
@@ -48,8 +48,8 @@ class TaughtPhrases:
             stat = self._path.stat()
             stamp = (stat.st_mtime_ns, stat.st_size)
             if self._read[0] != stamp:
-                lines = self._path.read_text(encoding="utf-8").splitlines()
-                self._read = (stamp, tuple(Phrase.model_validate_json(line) for line in lines if line.strip()))
+                lines = numbered_lines(self._path.read_text(encoding="utf-8"))
+                self._read = (stamp, tuple(Phrase.model_validate_json(line) for _, line in lines))
             return self._read[1]
         except FileNotFoundError:
             return ()

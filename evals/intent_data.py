@@ -6,6 +6,7 @@ Rows labelled "oos" belong to no intent. Everything is checked before anything h
 from __future__ import annotations
 
 import csv
+import io
 import json
 import random
 from collections import Counter, defaultdict
@@ -15,6 +16,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from conlora_agent.core.errors import BadInput, DataError
+from conlora_agent.core.files import numbered_lines, read_text
 
 OOS = "oos"
 
@@ -42,16 +44,17 @@ class IntentData:
 
 def load_clinc150(path: Path) -> IntentData:
     """The data of CLINC150's JSON. Raises DataError naming what is missing or malformed."""
+    text = read_text(path)
     try:
-        raw = json.loads(path.read_text(encoding="utf-8"))
+        raw = json.loads(text)
         parts = {
             name: [Sentence(str(text), str(label)) for text, label in raw[name]]
             for name in ("train", "val", "oos_val", "test", "oos_test")
         }
     except KeyError as error:
         raise DataError(f"{path} has no part {error}", "give CLINC150's data_full.json") from error
-    except (OSError, ValueError, TypeError) as error:
-        raise DataError(f"cannot read {path} ({error})", "give CLINC150's data_full.json") from error
+    except (ValueError, TypeError, RecursionError) as error:
+        raise DataError(f"{path} is not as CLINC150's files are ({error})", "give its data_full.json") from error
     return _checked(
         IntentData(parts["train"], parts["test"] + parts["oos_test"], parts["val"] + parts["oos_val"]), path
     )
@@ -91,11 +94,8 @@ def _checked(data: IntentData, path: Path) -> IntentData:
 
 
 def _sentences(path: Path) -> list[Sentence]:
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"cannot read {path} ({error})", "give a CSV or JSONL file of text and label") from error
-    rows = _jsonl(path, text) if text.lstrip().startswith("{") else list(csv.DictReader(text.splitlines(True)))
+    text = read_text(path)
+    rows = _jsonl(path, text) if text.lstrip().startswith("{") else list(csv.DictReader(io.StringIO(text)))
     found = []
     for number, row in enumerate(rows, start=1):
         content, label = row.get("text"), row.get("label")
@@ -109,15 +109,12 @@ def _sentences(path: Path) -> list[Sentence]:
 
 def _jsonl(path: Path, text: str) -> list[dict[str, Any]]:
     rows = []
-    for number, line in enumerate(text.splitlines(), start=1):
-        if line.strip():
-            try:
-                row = json.loads(line)
-            except ValueError as error:
-                raise DataError(
-                    f"{path}, line {number} is not JSON ({error})", "write one JSON object a line"
-                ) from error
-            if not isinstance(row, dict):
-                raise DataError(f"{path}, line {number} is no JSON object", 'write {"text", "label"}')
-            rows.append(row)
+    for number, line in numbered_lines(text):
+        try:
+            row = json.loads(line)
+        except ValueError as error:
+            raise DataError(f"{path}, line {number} is not JSON ({error})", "write one JSON object a line") from error
+        if not isinstance(row, dict):
+            raise DataError(f"{path}, line {number} is no JSON object", 'write {"text", "label"}')
+        rows.append(row)
     return rows

@@ -9,6 +9,7 @@ from typing import TypeVar
 from pydantic import BaseModel, ValidationError
 
 from conlora_agent.core.errors import DataError
+from conlora_agent.core.files import numbered_lines, read_text
 
 Row = TypeVar("Row", bound=BaseModel)
 
@@ -20,15 +21,10 @@ def read_rows(path: Path, kind: type[Row], shape: str) -> list[Row]:
 
 def located_rows(path: Path, kind: type[Row], shape: str) -> list[tuple[str, Row]]:
     """The same, each row with its file and line, for further checks."""
-    try:
-        # Not splitlines, which also cuts at separators inside a text.
-        lines = path.read_text(encoding="utf-8-sig").split("\n")
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"cannot read {path} ({error})", shape) from error
-    numbered = [(f"{path.name}, line {number}", line) for number, line in enumerate(lines, start=1) if line.strip()]
-    if not numbered:
+    lines = [(f"{path.name}, line {number}", line) for number, line in numbered_lines(read_text(path))]
+    if not lines:
         raise DataError(f"{path} has no rows", shape)
-    return [(where, _row(line, where, kind, shape)) for where, line in numbered]
+    return [(where, _row(line, where, kind, shape)) for where, line in lines]
 
 
 def _row(line: str, where: str, kind: type[Row], shape: str) -> Row:

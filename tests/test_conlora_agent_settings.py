@@ -91,6 +91,12 @@ def test_a_broken_file_is_named(isolated_home: Path, text: str) -> None:
         Settings.load()
 
 
+def test_a_file_in_the_place_of_the_home_is_named(isolated_home: Path) -> None:
+    isolated_home.write_text("")
+    with pytest.raises(SettingsError, match=f"{isolated_home} is no folder; set CONLORA_HOME to one"):
+        Settings.load()
+
+
 def test_settings_cannot_be_changed() -> None:
     with pytest.raises(ValueError, match="frozen"):
         Settings.load().max_steps = 9  # type: ignore[misc]

@@ -66,6 +66,13 @@ def test_a_phrase_belongs_to_one_route_and_can_be_forgotten(tmp_path: Path) -> N
     assert TaughtPhrases(tmp_path).all() == ()
 
 
+def test_a_phrase_with_a_line_separator_in_it_is_kept_on_one_line(tmp_path: Path) -> None:
+    agent = make_agent(RULES, home=tmp_path)
+    agent.teach("ocr", "gimme\u2028the letters")
+    assert [phrase.text for phrase in TaughtPhrases(tmp_path).all()] == ["gimme\u2028the letters"]
+    assert agent.ask("hello").answer
+
+
 @pytest.mark.parametrize(
     ("route", "text", "error"), [("orc", "x", UnknownName), ("clarify", "x", UnknownName), ("ocr", " ", TextError)]
 )

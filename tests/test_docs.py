@@ -32,9 +32,16 @@ def test_links_lead_somewhere(page: Path) -> None:
 
 def test_commands_that_the_pages_name_exist() -> None:
     known = set(re.findall(r"^##+ `conlora ([a-z0-9 -]+)`", cli_reference(), re.MULTILINE))
+    groups = {command.split()[0] for command in known if " " in command}
     for page in PAGES:
-        for said in re.findall(r"\.venv/bin/conlora ([a-z-]+(?: [a-z]+)?)", page.read_text(encoding="utf-8")):
-            assert said in known or said.split()[0] in known, f"{page.name}: conlora {said}"
+        text = page.read_text(encoding="utf-8")
+        said = re.findall(r"(?:`|\.venv/bin/)conlora ([a-z-]+)(?: ([a-z0-9|-]+))?", text)
+        said += re.findall(
+            rf"(?<=[:,;] )({'|'.join(groups)}) ([a-z0-9-]+)(?=[,;\n])", text
+        )  # likewise: tools list, ...
+        for command, more in said:
+            for one in more.split("|") if command in groups and more else [""]:
+                assert f"{command} {one}".strip() in known, f"{page.name}: conlora {command} {one}"
 
 
 @pytest.mark.parametrize(

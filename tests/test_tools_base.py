@@ -104,7 +104,7 @@ def test_broken_examples_name_file_and_line(tmp_path: Path) -> None:
     path.write_text('{"text": "1+1", "has_image": false}\n\n{"text": "2+2", "image": true}\n', encoding="utf-8")
     with pytest.raises(DataError, match=r"sums\.jsonl, line 3: image"):
         read_examples(path)
-    with pytest.raises(DataError, match=r"cannot read none\.jsonl"):
+    with pytest.raises(DataError, match=r"cannot read .*none\.jsonl"):
         read_examples(tmp_path / "none.jsonl")
 
 

@@ -16,6 +16,7 @@ from typing import Any, ClassVar, Generic, Literal, TypeVar
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from conlora_agent.core.errors import BadInput, DataError
+from conlora_agent.core.files import numbered_lines, read_text
 from conlora_agent.core.types import Example, Focus, Region, Route, TextReferent, ValueReferent
 
 EXAMPLES = Path(__file__).parent / "examples"
@@ -153,11 +154,7 @@ def argument_names(model: type[BaseModel]) -> list[str]:
 
 def read_examples(path: Path) -> tuple[Example, ...]:
     """The lines of an `examples.jsonl`. Raises DataError naming file and line."""
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"cannot read {path.name} ({error})", "write one routing example a line") from error
-    return tuple(_example(path, number, line) for number, line in enumerate(lines, start=1) if line.strip())
+    return tuple(_example(path, number, line) for number, line in numbered_lines(read_text(path)))
 
 
 def _example(path: Path, number: int, line: str) -> Example:

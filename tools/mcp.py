@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from conlora_agent.core.errors import DataError, SettingsError, ToolError, ToolUnavailable, first_line
+from conlora_agent.core.errors import DataError, SettingsError, ToolError, ToolUnavailable, first_line, reason
 from tools.base import ToolResult, read_examples
 from tools.fallback import problems
 from tools.foreign import ForeignTool, args_model_of, described, outcome
@@ -86,7 +86,7 @@ def read_servers(path: Path) -> dict[str, Server]:
         raise SettingsError(f"{path}: {where}: {first['msg']}", "correct that server") from error
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         remedy = 'write {"mcpServers": {"name": {"command": "..."}}}'
-        raise SettingsError(f"cannot read the MCP servers in {path} ({error!r})", remedy) from error
+        raise SettingsError(f"cannot read the MCP servers in {path} ({reason(error)})", remedy) from error
     return {name: server for name, server in found.items() if not server.disabled}
 
 

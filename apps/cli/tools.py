@@ -11,6 +11,7 @@ import typer
 from apps.cli.common import JsonOption, load_settings, read_picture, terminal_of
 from apps.render import compact, printable, table
 from conlora_agent.core.errors import BadInput, ToolError, UnknownName
+from conlora_agent.core.files import read_text
 from conlora_agent.memory.pictures import TransientPictures
 
 if TYPE_CHECKING:
@@ -103,7 +104,7 @@ def add(
 
     terminal, settings = terminal_of(ctx), load_settings()
     is_web = openapi.startswith(("http://", "https://"))
-    spec = settings.client().get(openapi).content.decode("utf-8", "replace") if is_web else _read(Path(openapi))
+    spec = settings.client().get(openapi).content.decode("utf-8", "replace") if is_web else read_text(Path(openapi))
     found = read_operation(spec, openapi, operation, name=name, examples=tuple(example or ()), changes=changes)
     with terminal.agent(settings) as agent:
         taken = [*agent.tools.names(), *agent.tasks.names()]
@@ -166,13 +167,6 @@ def read_arguments(tool: Tool[Any], words: list[str]) -> dict[str, Any]:
     if all(sign and key in argument_names(tool.args_model) for key, sign, _ in pairs):
         return {key: _value(value) for key, _, value in pairs}
     return {} if tool.needs_image else tool.arguments(text, ToolContext())
-
-
-def _read(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise BadInput(f"cannot read {path} ({error})", "give an OpenAPI document or its address") from error
 
 
 def _object(text: str) -> dict[str, Any]:

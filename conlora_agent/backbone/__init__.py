@@ -7,6 +7,7 @@ import importlib.util
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from conlora_agent.core.errors import BadInput, UnknownName
 
@@ -20,6 +21,8 @@ BACKBONES = ("nano",)
 
 def check_backbone(name: str) -> None:
     """Raise UnknownName for what can be no backbone: `nano`, a folder, a hub id `owner/name`, or a server's address."""
+    if is_server(name) and not _has_host(name):
+        raise UnknownName(f"{name!r} is no address of a server", "write it as http://HOST:PORT/v1#MODEL")
     if name in BACKBONES or is_server(name) or (Path(name) / "config.json").is_file():
         return
     if not re.fullmatch(r"[\w-][\w.-]*/[\w-][\w.-]*", name, re.ASCII) or Path(name).exists():
@@ -47,6 +50,14 @@ def check_precision(precision: Precision, name: str) -> None:
 def is_server(name: str) -> bool:
     """Whether a backbone's name is the address of a server."""
     return name.startswith(("http://", "https://"))
+
+
+def _has_host(address: str) -> bool:
+    try:
+        parts = urlsplit(address)
+        return bool(parts.hostname) and parts.port != 0
+    except ValueError:  # a port that is no number, or too large a one
+        return False
 
 
 def backbone_name(name: str) -> str | None:

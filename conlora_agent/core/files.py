@@ -1,10 +1,12 @@
-"""Files that are there whole or not at all."""
+"""Files that are written whole or not at all, and text files with their errors in words."""
 
 from __future__ import annotations
 
 import os
 import threading
 from pathlib import Path
+
+from conlora_agent.core.errors import DataError, reason
 
 
 def replace_file(path: Path, data: bytes) -> None:
@@ -16,3 +18,18 @@ def replace_file(path: Path, data: bytes) -> None:
         os.replace(beside, path)
     finally:
         beside.unlink(missing_ok=True)
+
+
+def read_text(path: Path) -> str:
+    """A text file in UTF-8, without its byte order mark. Raises DataError."""
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise DataError(f"{path} is not UTF-8 text (byte {error.start})", "save it as UTF-8") from error
+    except OSError as error:
+        raise DataError(f"cannot read {path} ({reason(error)})", "give the path of a readable file") from error
+
+
+def numbered_lines(text: str) -> list[tuple[int, str]]:
+    """The lines that are not blank, counted from 1. Only line feeds end one: other separators may stand in a text."""
+    return [(number, line) for number, line in enumerate(text.split("\n"), start=1) if line.strip()]

@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, Self
 
-from conlora_agent.core.errors import PictureError, StorageError, UnknownName
+from conlora_agent.core.errors import PictureError, StorageError, UnknownName, reason
 from conlora_agent.memory.database import Connection, Database
 from conlora_agent.memory.decoding import decode_picture
 from conlora_agent.memory.leases import ended
@@ -135,7 +135,7 @@ class PictureStore:
                 f"no picture named {key!r}", "it was deleted with its last thread; send it again"
             ) from error
         except OSError as error:
-            raise StorageError(f"cannot read the picture {key} ({error})", "check the disk") from error
+            raise StorageError(f"cannot read the picture {key} ({reason(error)})", "check the disk") from error
 
     def open(self, key: str) -> Image:
         """The picture, EXIF-upright, RGB. Raises UnknownName, or StorageError when the stored bytes were damaged."""
@@ -207,13 +207,15 @@ class PictureStore:
                 Path(temporary).unlink(missing_ok=True)
                 raise
         except OSError as error:
-            raise StorageError(f"cannot store the picture ({error})", "check the folder and the disk's room") from error
+            raise StorageError(
+                f"cannot store the picture ({reason(error)})", "check the folder and the disk's room"
+            ) from error
 
     def _remove(self, path: Path) -> None:
         try:
             path.unlink(missing_ok=True)
         except OSError as error:
-            raise StorageError(f"cannot delete {path} ({error})", "check the folder's permissions") from error
+            raise StorageError(f"cannot delete {path} ({reason(error)})", "check the folder's permissions") from error
 
 
 def refer(connection: Connection, thread: str, hashes: Iterable[str]) -> None:

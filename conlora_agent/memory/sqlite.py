@@ -7,7 +7,7 @@ from __future__ import annotations
 import sqlite3
 from pathlib import Path
 
-from conlora_agent.core.errors import StorageError
+from conlora_agent.core.errors import StorageError, reason
 from conlora_agent.memory.database import BUSY_TIMEOUT_S, Connection, Database
 from conlora_agent.memory.schema import VERSION, upgrade
 
@@ -40,7 +40,9 @@ class SqliteDatabase(Database):
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise StorageError(f"cannot make the folder {self.path.parent} ({error})", "set CONLORA_HOME") from error
+            raise StorageError(
+                f"cannot make the folder {self.path.parent} ({reason(error)})", "set CONLORA_HOME"
+            ) from error
         connection = sqlite3.connect(self.path, timeout=BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False)
         connection.execute("PRAGMA foreign_keys = ON")
         connection.execute("PRAGMA secure_delete = ON")

@@ -18,6 +18,7 @@ from pydantic import AliasChoices, BaseModel, ConfigDict, Field, ValidationError
 
 from adapters.manifest import Manifest
 from conlora_agent.core.errors import DataError, PictureError
+from conlora_agent.core.files import numbered_lines, read_text
 from conlora_agent.core.types import Box, Region
 from conlora_agent.memory.decoding import decode_picture, read_picture_file
 from conlora_agent.phrases import about_what
@@ -76,14 +77,8 @@ def read_lessons(
     Pictures are named relative to the file. `on_row(done, of)` is told how far the checking is.
     Raises DataError naming file and line.
     """
-    try:
-        lines = path.read_text(encoding="utf-8-sig").split("\n")
-    except FileNotFoundError as error:
-        raise DataError(f"there is no file {path}", "give a JSONL file with one example a line") from error
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"cannot read {path} ({error})", "give a JSONL file in UTF-8") from error
-    rows = [(number, line) for number, line in enumerate(lines, start=1) if line.strip()]
-    lessons = [_lesson(line, f"{path.name}, line {number}", number, path.parent, manifest) for number, line in rows]
+    lines = numbered_lines(read_text(path))
+    lessons = [_lesson(line, f"{path.name}, line {number}", number, path.parent, manifest) for number, line in lines]
     if len(lessons) < 2:
         raise DataError(f"{path} has {len(lessons)} rows, at least 2 are needed", f"write {SHAPE[manifest.output]}")
     looked_at: set[Path] = set()
