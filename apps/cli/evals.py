@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -127,62 +127,34 @@ def emit(terminal: Terminal, measured: BaseModel, as_json: bool, listed: str = "
     terminal.emit(report, as_json, [*figures(report), *(f"{each}: {to_json(entry)}" for entry in report[listed])])
 
 
-def measure(
-    ctx: typer.Context, task: str, data: Path | None, limit: int | None, backbone: str | None, as_json: bool
-) -> None:
-    """Run one task's evaluation and print its figures."""
-    from evals.tasks import evaluate_task
-
-    terminal = terminal_of(ctx)
-    settings = load_settings(backbone)
-    with terminal.agent(settings) as agent:
-        report = evaluate_task(task, data or HELD_OUT / task, agent, limit)
-    terminal.emit(report, as_json, figures(report))
+MEASURED = {
+    "ocr": "Reading: character error rate and share of texts read exactly.",
+    "grounding": "Finding things: share of boxes that overlap by half, and mean overlap.",
+    "caption": "Describing: CIDEr, BLEU-4, and share of the objects that are named.",
+    "vqa": "Answering questions: share of right answers.",
+}
 
 
-@app.command("ocr")
-def ocr(
-    ctx: typer.Context,
-    data: DirOption = None,
-    limit: LimitOption = None,
-    backbone: BackboneOption = None,
-    as_json: JsonOption = False,
-) -> None:
-    """Reading: character error rate and share of texts read exactly."""
-    measure(ctx, "ocr", data, limit, backbone, as_json)
+def measuring(task: str) -> Callable[..., None]:
+    """The command that measures one task."""
+
+    def measure(
+        ctx: typer.Context,
+        data: DirOption = None,
+        limit: LimitOption = None,
+        backbone: BackboneOption = None,
+        as_json: JsonOption = False,
+    ) -> None:
+        from evals.tasks import evaluate_task
+
+        terminal = terminal_of(ctx)
+        settings = load_settings(backbone)
+        with terminal.agent(settings) as agent:
+            report = evaluate_task(task, data or HELD_OUT / task, agent, limit)
+        terminal.emit(report, as_json, figures(report))
+
+    return measure
 
 
-@app.command("grounding")
-def grounding(
-    ctx: typer.Context,
-    data: DirOption = None,
-    limit: LimitOption = None,
-    backbone: BackboneOption = None,
-    as_json: JsonOption = False,
-) -> None:
-    """Finding things: share of boxes that overlap by half, and mean overlap."""
-    measure(ctx, "grounding", data, limit, backbone, as_json)
-
-
-@app.command("caption")
-def caption(
-    ctx: typer.Context,
-    data: DirOption = None,
-    limit: LimitOption = None,
-    backbone: BackboneOption = None,
-    as_json: JsonOption = False,
-) -> None:
-    """Describing: CIDEr, BLEU-4, and share of the objects that are named."""
-    measure(ctx, "caption", data, limit, backbone, as_json)
-
-
-@app.command("vqa")
-def vqa(
-    ctx: typer.Context,
-    data: DirOption = None,
-    limit: LimitOption = None,
-    backbone: BackboneOption = None,
-    as_json: JsonOption = False,
-) -> None:
-    """Answering questions: share of right answers."""
-    measure(ctx, "vqa", data, limit, backbone, as_json)
+for name, what in MEASURED.items():
+    app.command(name, help=what)(measuring(name))
