@@ -178,10 +178,13 @@ class Agent:
     def _query(self, text: str, has_image: bool, previous: Sequence[str], thread: str | None) -> RouteQuery:
         from conlora_agent.prompts import previous_routes
 
+        cleaned = clean_text(text, max_chars=self.settings.max_text_chars)
+        if not cleaned:
+            raise TextError("the message is empty", "say what to do")
         state = self.state(thread) if thread is not None else {}
         focus = self._focus(thread)
         return RouteQuery(
-            text=clean_text(text, max_chars=self.settings.max_text_chars),
+            text=cleaned,
             has_image=has_image or focus.picture is not None,
             previous=(*previous_routes(state.get("window", [])), *previous),
             focus=focus.kinds,

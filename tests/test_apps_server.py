@@ -246,6 +246,29 @@ def test_a_body_that_is_no_json_is_told_so(served: Served) -> None:
     assert (answer.status_code, answer.json()["error"]["type"]) == (400, "invalid_request_error")
     answer = served.http.post("/v1/chat/completions", content=b"{}")
     assert "Content-Type" in answer.json()["error"]["message"]
+    for body in (b'{"model": "\xff"}', b"[" * 100_000):
+        answer = served.http.post("/v1/chat/completions", content=body, headers={"Content-Type": "application/json"})
+        assert answer.json()["error"]["message"] == "the body is no JSON in UTF-8; encode it again"
+
+
+def test_what_is_not_there_is_named_as_clients_know_it(served: Served) -> None:
+    answers = [
+        served.http.post("/v1/chat/completions", json=chat("hi") | {"model": "ocrr"}),
+        served.http.post("/v1/responses", json={"model": "ocrr", "input": "hi"}),
+        served.http.get("/v1/models/ocrr"),
+    ]
+    for answer in answers:
+        error = answer.json()["error"]
+        assert (answer.status_code, error["param"], error["code"]) == (404, "model", "model_not_found")
+        assert error["message"] == "no model named 'ocrr'; did you mean 'ocr'?"
+    answer = served.http.get("/v1/chat/completions")
+    said = "GET /v1/chat/completions is not served; see /docs"
+    assert (answer.status_code, answer.json()["error"]["message"]) == (405, said)
+
+
+def test_an_empty_message_has_no_route(served: Served) -> None:
+    answer = served.http.post("/v1/route", json={"text": " \n"})
+    assert (answer.status_code, answer.json()["error"]["message"]) == (400, "the message is empty; say what to do")
 
 
 def test_a_name_of_another_site_gets_no_answer(served: Served) -> None:

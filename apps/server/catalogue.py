@@ -8,10 +8,9 @@ from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
 from apps.server.deps import AgentOf
-from apps.server.problems import RESPONSES
+from apps.server.problems import RESPONSES, UnknownModel
 from apps.server.wire import AUTO, BASE
 from conlora_agent.agent import Agent
-from conlora_agent.core.errors import UnknownName
 from conlora_agent.core.types import Candidate, PlannedStep
 
 router = APIRouter(responses={code: RESPONSES[code] for code in (400, 401, 429)})
@@ -110,7 +109,7 @@ def show_model(model: str, agent: AgentOf) -> ModelCard:
     """One of them."""
     known = {card.id: card for card in _models(agent)}
     if model not in known:
-        raise UnknownName.among("model", model, known)
+        raise UnknownModel.among("model", model, known)
     return known[model]
 
 

@@ -55,6 +55,10 @@ class Problem(Failure):
         self.headers = {name.replace("_", "-"): value for name, value in headers.items()}
 
 
+class UnknownModel(UnknownName):
+    """A request's `model` is none; OpenAI's clients know this error by its code."""
+
+
 class ErrorDetail(BaseModel):
     """What is wrong and what to do about it."""
 
@@ -89,17 +93,16 @@ def status_of(error: ConloraError) -> int:
     return next((status for cls, status in STATUS.items() if isinstance(error, cls)), 500)
 
 
-def body_of(error: ConloraError, param: str | None = None) -> dict[str, Any]:
+def body_of(error: ConloraError) -> dict[str, Any]:
     """The JSON body of an error."""
-    status = status_of(error)
-    code = "model_not_found" if param == "model" else None
-    return _body(status, str(error), param=param, code=code)
+    named = {"param": "model", "code": "model_not_found"} if isinstance(error, UnknownModel) else {}
+    return _body(status_of(error), str(error), **named)
 
 
-def answer(error: ConloraError, param: str | None = None) -> JSONResponse:
+def answer(error: ConloraError) -> JSONResponse:
     """The whole answer to a request that met an error."""
     headers = error.headers if isinstance(error, Problem) else {}
-    return JSONResponse(body_of(error, param), status_of(error), headers)
+    return JSONResponse(body_of(error), status_of(error), headers)
 
 
 def install(app: FastAPI) -> None:
@@ -136,7 +139,10 @@ async def _invalid(request: Request, error: Exception) -> JSONResponse:
 
 async def _http(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)
-    return JSONResponse(_body(error.status_code, str(error.detail)), error.status_code, error.headers)
+    what = f"{request.method} {request.url.path[:100]}"
+    said = {400: "the body is no JSON in UTF-8; encode it again", 405: f"{what} is not served; see /docs"}
+    message = said.get(error.status_code, str(error.detail))
+    return JSONResponse(_body(error.status_code, message), error.status_code, error.headers)
 
 
 def _body(status: int, message: str, *, param: str | None = None, code: str | None = None) -> dict[str, Any]:

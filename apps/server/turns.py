@@ -18,9 +18,10 @@ from starlette.types import Receive, Scope, Send
 from apps.server.access import Caller
 from apps.server.metrics import Metrics
 from apps.server.pictures import PictureFetcher
+from apps.server.problems import UnknownModel
 from apps.server.slots import Slots
 from apps.server.wire import AUTO, BASE
-from conlora_agent.core.errors import PictureError, UnknownName
+from conlora_agent.core.errors import PictureError
 from conlora_agent.core.events import Event, Finished
 from conlora_agent.core.types import CHAT, Box, Step, TurnResult
 
@@ -64,7 +65,7 @@ class Turns:
 
     @asynccontextmanager
     async def run(self, asked: Asked, caller: Caller) -> AsyncIterator[Events]:
-        """The events of the turn; leaving early rolls it back. Raises what a turn raises, UnknownName for the model."""
+        """The events of the turn; leaving early rolls it back. Raises what a turn raises, and UnknownModel."""
         task = self._task(asked.model)
         start = await to_thread.run_sync(lambda: self._prepared(asked, caller, task), limiter=self._threads)
         self._metrics.waiting.set(self._slots.waiting)
@@ -75,11 +76,11 @@ class Turns:
                     yield events
 
     def _task(self, model: str) -> str | None:
-        """The route that a model's name stands for, None to let the router choose. Raises UnknownName."""
+        """The route that a model's name stands for, None to let the router choose. Raises UnknownModel."""
         if model in (AUTO, BASE):
             return None if model == AUTO else CHAT
         if model not in self.agent.tasks.names():
-            raise UnknownName.among("model", model, (AUTO, BASE, *self.agent.tasks.names()))
+            raise UnknownModel.among("model", model, (AUTO, BASE, *self.agent.tasks.names()))
         return model
 
     def _prepared(self, asked: Asked, caller: Caller, task: str | None) -> Callable[[], Generator[Event, None, None]]:
