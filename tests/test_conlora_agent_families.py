@@ -19,9 +19,10 @@ from transformers import DynamicCache
 from adapters.weights import TENSORS
 from conlora_agent.backbone import load_backbone
 from conlora_agent.backbone.families import family_of
-from conlora_agent.backbone.hub import HubProfile, Passage, hub_profile
+from conlora_agent.backbone.hub import HubProfile, Passage
 from conlora_agent.backbone.local import LocalBackbone
 from conlora_agent.backbone.profile import Pixels
+from conlora_agent.backbone.profiles import hub_profile
 from conlora_agent.backbone.stacks import Stacks
 from conlora_agent.core.errors import BackboneError, UnknownName, WeightsError
 from conlora_agent.core.protocols import GenerateRequest

@@ -17,8 +17,9 @@ from adapters.registry import TaskRegistry
 from apps.cli.common import open_agent
 from conlora_agent.backbone import load_backbone
 from conlora_agent.backbone.families import family_of
-from conlora_agent.backbone.hub import HubProfile, hub_profile
+from conlora_agent.backbone.hub import HubProfile
 from conlora_agent.backbone.local import LocalBackbone
+from conlora_agent.backbone.profiles import hub_profile
 from conlora_agent.core.protocols import GenerateRequest
 from conlora_agent.core.types import Message
 from conlora_agent.settings import Settings

@@ -14,8 +14,9 @@ from conlora_agent.backbone.nano.places import NANO_PLACES
 from conlora_agent.backbone.nano.processing import END, invocation_ids, plain_ids, prefix_ids
 from conlora_agent.core.errors import BackboneError
 from conlora_agent.core.types import Message
+from conlora_agent.training.answers import TeacherBatch, answer_ids, answer_loss
 from conlora_agent.training.optimise import MasterAdamW
-from conlora_agent.training.stacks import Exercises, StackRun, TeacherBatch, answer_ids, answer_loss, train_stack
+from conlora_agent.training.stacks import Exercises, StackRun, train_stack
 from tests.tiny_nano import tiny_model, tiny_tokenizer
 
 

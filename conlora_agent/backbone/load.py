@@ -48,9 +48,9 @@ def load_hub(source: str, settings: Settings) -> Backbone:
     import transformers
 
     from conlora_agent.backbone.families import family_of
-    from conlora_agent.backbone.hub import hub_profile
     from conlora_agent.backbone.local import LocalBackbone
     from conlora_agent.backbone.numbers import dtype_of, quantised
+    from conlora_agent.backbone.profiles import hub_profile
 
     _quiet(settings.threads)
     device = "cuda" if torch.cuda.is_available() else "cpu"

@@ -21,10 +21,10 @@ from conlora_agent.backbone.nano.profile import NanoProfile
 from conlora_agent.backbone.nano.vision import Closeup
 from conlora_agent.backbone.recent import MIB, Recent
 from conlora_agent.core.types import Message
+from conlora_agent.training.answers import TeacherBatch, answer_ids, answer_loss
 from conlora_agent.training.hub import HubLearner
 from conlora_agent.training.lessons import Lesson
 from conlora_agent.training.lora import NANO_PLACES, with_stack
-from conlora_agent.training.stacks import TeacherBatch, answer_ids, answer_loss
 
 OpenPicture = Callable[[Lesson], Any]
 Canvas = tuple[Tensor, Closeup]
