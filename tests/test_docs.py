@@ -44,6 +44,24 @@ def test_commands_that_the_pages_name_exist() -> None:
                 assert f"{command} {one}".strip() in known, f"{page.name}: conlora {command} {one}"
 
 
+def test_options_that_the_pages_name_exist() -> None:
+    parts = re.split(r"^##+ `conlora ([a-z0-9 -]+)`", cli_reference(), flags=re.MULTILINE)
+    options = {name: set(re.findall(r"--[a-z-]+", text)) for name, text in zip(parts[1::2], parts[2::2], strict=True)}
+    for page in PAGES:
+        text = page.read_text(encoding="utf-8").replace("\\\n", " ")
+        for line in re.findall(r"(?:^|[`/ ])conlora ([a-z][^\n`#]* --[a-z][^\n`#]*)", text, re.MULTILINE):
+            first, second, *_ = line.replace("|", " ").split()
+            known = options.get(f"{first} {second}") or options[first]
+            assert set(re.findall(r" (--[a-z-]+)", line)) <= known, f"{page.name}: conlora {line}"
+
+
+def test_every_page_is_in_the_table_of_contents() -> None:
+    contents = (ROOT / "docs" / "README.md").read_text(encoding="utf-8")
+    assert {page.name for page in (ROOT / "docs").glob("*.md")} - {"README.md"} == set(
+        re.findall(r"\]\(([\w-]+\.md)\)", contents)
+    )
+
+
 @pytest.mark.parametrize(
     ("example", "said"),
     [(dialogue, "QUIET OCEAN"), (stream, "plan: ['caption']"), (own_task, "added traffic_sign"), (own_tool, "It is ")],
