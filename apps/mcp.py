@@ -45,18 +45,13 @@ def make_server(open_agent: OpenAgent, *, paths: bool, host: str = "127.0.0.1", 
     from mcp.server.fastmcp import FastMCP
 
     agents: list[Agent] = []
-
-    @asynccontextmanager
-    async def lifespan(server: FastMCP) -> AsyncIterator[None]:
-        # The transport has taken standard output by now: whatever else prints must not reach the client.
-        with redirect_stdout(sys.stderr), open_agent() as agent:
-            agents.append(agent)
-            try:
-                yield
-            finally:
-                agents.remove(agent)
-
-    server = FastMCP("conlora", instructions="Questions about pictures.", host=host, port=port, lifespan=lifespan)
+    server = FastMCP(
+        "conlora",
+        instructions="Questions about pictures.",
+        host=host,
+        port=port,
+        lifespan=lambda _: _opened(open_agent, agents),
+    )
     image: Any = PictureOrPath if paths else Picture
 
     async def turn(text: str, picture: str | None, task: str | None) -> Found:
@@ -84,6 +79,18 @@ def make_server(open_agent: OpenAgent, *, paths: bool, host: str = "127.0.0.1", 
         tool.__annotations__["image"] = image if tool is not ask else image | None
         server.add_tool(tool, description=description)
     return server
+
+
+@asynccontextmanager
+async def _opened(open_agent: OpenAgent, agents: list[Agent]) -> AsyncIterator[None]:
+    """Within: the agent is open, and in `agents`."""
+    # The transport has taken standard output by now: whatever else prints must not reach the client.
+    with redirect_stdout(sys.stderr), open_agent() as agent:
+        agents.append(agent)
+        try:
+            yield
+        finally:
+            agents.remove(agent)
 
 
 def _turn(agent: Agent, text: str, picture: bytes | None, task: str | None) -> Found:

@@ -31,7 +31,7 @@ from conlora_agent.memory.threads import ThreadStore, check_thread_id, new_threa
 from conlora_agent.models import Models, Progress
 from conlora_agent.running import ContextMaker, run_stored, run_transient
 from conlora_agent.settings import Settings
-from conlora_agent.taught import Phrase, TaughtPhrases, same_words
+from conlora_agent.taught import Phrase, TaughtPhrases
 
 if TYPE_CHECKING:
     from adapters.registry import TaskRegistry
@@ -225,17 +225,8 @@ class Agent:
         self.taught.forget(route, text)
 
     def lesson(self, thread: str, steps: Sequence[Step]) -> Phrase | None:
-        """What could be taught after a thread's last turn, with these steps, carried out a choice: the unclear words,
-        for the route that was chosen. None when there was no choice, or when it was taught already.
-        """
-        state = self.state(thread)
-        said, route = next(reversed(state.get("chosen", {}).items()), ("", ""))
-        if not steps or steps[0].route != route or same_words(steps[0].request) != said:
-            return None
-        if (route, said) in {(phrase.route, phrase.key) for phrase in self.taught.all()}:
-            return None
-        has_image = Focus.model_validate(state["focus"]).picture is not None
-        return Phrase(route=route, text=steps[0].request, has_image=has_image)
+        """What could be taught after a thread's last turn, with these steps; see TaughtPhrases.lesson."""
+        return self.taught.lesson(self.state(thread), steps)
 
     def configure(self, **changed: Any) -> None:
         """Take other values of `clarify_threshold`, `max_steps` and `history_tokens`, from the next turn on.

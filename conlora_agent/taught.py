@@ -7,14 +7,15 @@ teaches takes effect at once. Not covered here: how the router learns from examp
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from pydantic import Field, ValidationError
 
 from conlora_agent.core.errors import StorageError, UnknownName
 from conlora_agent.core.files import numbered_lines, replace_file
-from conlora_agent.core.types import CLARIFY, Example, Model, Route
+from conlora_agent.core.types import CLARIFY, Example, Focus, Model, Route, Step
 
 FILE = "taught.jsonl"
 WEIGHT = 8
@@ -77,6 +78,18 @@ class TaughtPhrases:
         for route in routes:
             taught = [Example(text=p.text, has_image=p.has_image) for p in phrases if p.route == route.name]
             yield route.model_copy(update={"examples": (*route.examples, *taught * WEIGHT)}) if taught else route
+
+    def lesson(self, state: Mapping[str, Any], steps: Sequence[Step]) -> Phrase | None:
+        """What could be taught after a turn with these steps, which left its thread in `state`, if it carried out a
+        choice: the unclear words, for the route chosen. None when there was no choice, or it was taught already.
+        """
+        said, route = next(reversed(state.get("chosen", {}).items()), ("", ""))
+        if not steps or steps[0].route != route or same_words(steps[0].request) != said:
+            return None
+        if (route, said) in {(phrase.route, phrase.key) for phrase in self.all()}:
+            return None
+        has_image = Focus.model_validate(state["focus"]).picture is not None
+        return Phrase(route=route, text=steps[0].request, has_image=has_image)
 
     def _without(self, text: str) -> tuple[Phrase, ...]:
         return tuple(phrase for phrase in self.all() if phrase.key != same_words(text))

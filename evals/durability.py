@@ -20,6 +20,7 @@ from typing import IO
 
 from conlora_agent.agent import Agent
 from conlora_agent.core.protocols import GenerateRequest
+from conlora_agent.defaults import default_tasks
 from conlora_agent.settings import Settings
 from conlora_agent.testing import FakeBackbone
 from router.fixed import FixedRouter
@@ -128,9 +129,9 @@ def unneeded(agent: Agent) -> list[str]:
 def open_agent(home: Path) -> Agent:
     """An agent that reads whatever it is shown, a few words in a few milliseconds."""
     settings = Settings.load({}, home=home, cache=home / "cache")
-    agent = Agent(settings, backbone=FakeBackbone(slowly), tools=ToolRegistry())
-    agent._router = FixedRouter(next(route for route in agent.routes() if route.name == "ocr"))
-    return agent
+    tasks = default_tasks(settings, tools := ToolRegistry())
+    reads = FixedRouter(tasks.get("ocr").route())
+    return Agent(settings, backbone=FakeBackbone(slowly), router=reads, tasks=tasks, tools=tools)
 
 
 def slowly(request: GenerateRequest) -> str:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from conlora_agent.agent import Agent
+from conlora_agent.defaults import default_tasks
 from conlora_agent.settings import Settings
 from conlora_agent.testing import FakeBackbone
 from router.fixed import FixedRouter
@@ -45,8 +46,9 @@ def measure(turns: int = TURNS) -> dict[str, Any]:
 def our_bytes(home: Path, pictures: list[bytes]) -> int:
     """Database and pictures after the conversation."""
     settings = Settings.load({}, home=home, cache=home.with_name("cache"))
-    with Agent(settings, backbone=FakeBackbone(default=ANSWER), tools=ToolRegistry()) as agent:
-        agent._router = FixedRouter(next(route for route in agent.routes() if route.name == "caption"))
+    tasks = default_tasks(settings, tools := ToolRegistry())
+    describes = FixedRouter(tasks.get("caption").route())
+    with Agent(settings, backbone=FakeBackbone(default=ANSWER), router=describes, tasks=tasks, tools=tools) as agent:
         for picture in pictures:
             agent.ask("describe this image", image=picture, thread="t")
     return size(home)

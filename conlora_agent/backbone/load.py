@@ -18,6 +18,7 @@ from conlora_agent.core.errors import BackboneError, first_line
 from conlora_agent.core.protocols import Backbone
 
 if TYPE_CHECKING:
+    from conlora_agent.backbone.families import Family
     from conlora_agent.settings import Settings
 
 
@@ -58,15 +59,7 @@ def load_hub(source: str, settings: Settings) -> Backbone:
     try:
         config = transformers.AutoConfig.from_pretrained(source, **where)
         family = family_of(config)
-        # Not the whole processor: some need packages for video, which is never shown here.
-        tokenizer = transformers.AutoTokenizer.from_pretrained(source, **where)
-        parts = SimpleNamespace(
-            tokenizer=tokenizer,
-            image_processor=transformers.AutoImageProcessor.from_pretrained(source, **where),
-            chat_template=tokenizer.chat_template or _chat_template(source, settings.offline),
-        )
-        if family.asks_mid:
-            parts.mid_tokenizer = _mid_tokenizer(source, family.asks_mid, where)
+        parts = _processor(source, family, where)
         numbers = {"dtype": dtype_of(settings.precision, device)} | quantised(settings.precision, family, device)
         automatic: Any = transformers.AutoModelForImageTextToText
         model, info = automatic.from_pretrained(source, output_loading_info=True, **numbers, **where)
@@ -87,6 +80,21 @@ def load_hub(source: str, settings: Settings) -> Backbone:
     return LocalBackbone(backbone_name(source) or source, made[:12], profile, **_budgets(settings))
 
 
+def _processor(source: str, family: Family, where: dict[str, Any]) -> SimpleNamespace:
+    """What goes before the model. Not its whole processor: some need packages for video, which is never shown here."""
+    import transformers
+
+    tokenizer = transformers.AutoTokenizer.from_pretrained(source, **where)
+    parts = SimpleNamespace(
+        tokenizer=tokenizer,
+        image_processor=transformers.AutoImageProcessor.from_pretrained(source, **where),
+        chat_template=tokenizer.chat_template or _chat_template(source, where),
+    )
+    if family.asks_mid:
+        parts.mid_tokenizer = _mid_tokenizer(source, family.asks_mid, where)
+    return parts
+
+
 def _mid_tokenizer(source: str, folder: str, where: dict[str, Any]) -> Any:
     """The tokenizer in a folder of the model. Raises OSError, which names that folder."""
     import transformers
@@ -97,13 +105,11 @@ def _mid_tokenizer(source: str, folder: str, where: dict[str, Any]) -> Any:
         raise OSError(f"there is no tokenizer in {folder}/: {first_line(error)}") from error
 
 
-def _chat_template(source: str, offline: bool) -> str | None:
+def _chat_template(source: str, where: dict[str, Any]) -> str | None:
     """The template of models that keep it beside their processor, where tokenizers do not look."""
     from transformers.utils.hub import cached_file
 
-    found = cached_file(
-        source, "chat_template.json", local_files_only=offline, _raise_exceptions_for_missing_entries=False
-    )
+    found = cached_file(source, "chat_template.json", **where, _raise_exceptions_for_missing_entries=False)
     return json.loads(Path(found).read_text(encoding="utf-8")).get("chat_template") if found else None
 
 
