@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import socket
 from pathlib import Path
 
 import pytest
@@ -109,13 +110,25 @@ def test_ask_draws_the_boxes_into_a_file(tmp_path: Path) -> None:
         ),
         (["eval", "ocr", "--limit", "0"], "--limit"),
         (["web", "--port", "70000"], "--port"),
+        (["chat", "--thread", "a b"], "'a b' cannot be a thread id"),
         (["route", ""], "the message is empty"),
     ],
 )
 def test_bad_input_is_one_line_and_exit_code_2(argv: list[str], says: str) -> None:
-    ended = conlora(*argv, "--json", open_agent=never) if argv[0] not in ("frob", "web", "tasks") else conlora(*argv)
+    flags = [] if argv[0] in ("chat", "frob", "tasks", "web") else ["--json"]
+    ended = conlora(*argv, *flags, open_agent=never)
     assert (ended.code, ended.out) == (2, "")
     assert says in ended.error
+
+
+@pytest.mark.parametrize("command", ["web", "serve --no-web", "mcp --http"])
+def test_a_port_that_is_taken_is_one_line(command: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        ended = conlora(*command.split(), "--port", str(port), open_agent=never)
+    assert (ended.code, ended.out) == (1, "")
+    said = f"conlora: cannot listen on 127.0.0.1:{port} (Address already in use); choose another --port"
+    assert ended.error == said
 
 
 @pytest.mark.parametrize("name", ["bytes.png", "empty.png", "cut.png"])

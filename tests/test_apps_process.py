@@ -40,6 +40,19 @@ def test_a_reader_that_leaves_is_no_error() -> None:
     assert ended.returncode == 1
 
 
+@pytest.mark.parametrize("module", ["typer", "apps.cli", "conlora_agent.environment"])
+def test_a_command_that_is_stopped_while_it_still_loads_ends_quietly(module: str) -> None:
+    code = (
+        "import sys, runpy\n"
+        "class Stop:\n"
+        f"    def find_spec(self, name, *_):\n        if name == {module!r}:\n            raise KeyboardInterrupt\n"
+        "sys.meta_path.insert(0, Stop())\n"
+        "runpy.run_module('conlora_agent', run_name='__main__')"
+    )
+    ended = subprocess.run([sys.executable, "-c", code, "--version"], capture_output=True, text=True, check=False)
+    assert (ended.returncode, ended.stdout, ended.stderr) == (130, "", "")
+
+
 def test_text_that_the_terminal_cannot_show_does_not_break_it() -> None:
     environment = {**os.environ, "PYTHONIOENCODING": "ascii"}
     ended = conlora("tasks", "show", "日本", env=environment)

@@ -192,6 +192,6 @@ def test_tools_are_kept_and_broken_files_are_said(tmp_path: Path) -> None:
     (tmp_path / "bad.json").write_text("{", encoding="utf-8")
     found, broken = load_operations(tmp_path, HttpClient(offline=True))
     assert [tool.name for tool in found] == ["count_pets"]
-    assert "cannot be read" in broken["bad.json"]
+    assert "bad.json is no operation (Invalid JSON: EOF" in broken["bad.json"]
     with pytest.raises(ConloraError, match="there is a tool 'count_pets' already"):
         save_operation(operation, tmp_path)

@@ -17,7 +17,8 @@ from urllib.parse import quote
 import httpx
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from conlora_agent.core.errors import BadInput, DataError
+from conlora_agent.core.errors import BadInput, DataError, StorageError, reason
+from conlora_agent.core.files import read_text, replace_file
 from conlora_agent.core.types import Example
 from tools.base import ToolResult
 from tools.fallback import problems
@@ -99,14 +100,14 @@ def _plain(value: Any) -> str:
 
 
 def save_operation(operation: Operation, folder: Path) -> Path:
-    """Write it as `NAME.json`, whole or not at all. Raises BadInput when there is one already."""
+    """Write it as `NAME.json`, whole or not at all. Raises BadInput when there is one already, StorageError."""
     path = folder / f"{operation.name}.json"
     if path.exists():
         raise BadInput(f"there is a tool {operation.name!r} already", "remove it first, or choose another --name")
-    folder.mkdir(parents=True, exist_ok=True)
-    beside = path.with_suffix(".part")
-    beside.write_text(operation.model_dump_json(indent=2), encoding="utf-8")
-    beside.replace(path)
+    try:
+        replace_file(path, operation.model_dump_json(indent=2).encode())
+    except OSError as error:
+        raise StorageError(f"cannot write {path} ({reason(error)})", "set CONLORA_HOME") from error
     return path
 
 
@@ -116,8 +117,9 @@ def load_operations(folder: Path, client: HttpClient) -> tuple[list[OpenApiTool]
     broken: dict[str, str] = {}
     for path in sorted(folder.glob("*.json")) if folder.is_dir() else ():
         try:
-            found.append(OpenApiTool(Operation.model_validate_json(path.read_text(encoding="utf-8")), client))
-        except (ValidationError, DataError, OSError, ValueError) as error:
-            line = " ".join(str(error).split())[:200]
-            broken[path.name] = f"{path} cannot be read ({line}); remove it and add the tool again"
+            found.append(OpenApiTool(Operation.model_validate_json(read_text(path)), client))
+        except ValidationError as error:
+            broken[path.name] = f"{path} is no operation ({error.errors()[0]['msg']}); remove it and add the tool again"
+        except DataError as error:
+            broken[path.name] = str(error)
     return found, broken

@@ -18,9 +18,7 @@ from typer import TyperException
 
 from apps.cli import ask, bench, chat, demo, doctor, evals, mcp, models, route, serve, tasks, threads, tools, web
 from apps.cli.common import OpenAgent, Terminal, one_line, open_agent
-from conlora_agent.core.errors import ConloraError
-
-INTERRUPTED = 130
+from conlora_agent.core.errors import INTERRUPTED, ConloraError
 
 app = typer.Typer(name="conlora", add_completion=False, invoke_without_command=True)
 app.command("ask")(ask.ask)

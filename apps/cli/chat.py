@@ -50,6 +50,10 @@ def chat(
     """Talk in the terminal. Type /help there for its commands."""
     terminal = terminal_of(ctx)
     settings = load_settings(backbone)
+    if thread is not None:
+        from conlora_agent.memory.threads import check_thread_id
+
+        check_thread_id(thread)
     picture = None if image is None else read_picture(settings, image)
     with terminal.agent(settings) as agent:
         conversation = Conversation(agent, terminal, thread=thread, image=picture)

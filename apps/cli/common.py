@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Protocol, TextIO
 import typer
 
 from apps.render import printable
-from conlora_agent.core.errors import BadInput, DataError, StorageError, TextError
+from conlora_agent.core.errors import BadInput, DataError, StorageError, TextError, reason
+from conlora_agent.core.files import replace_file
 from conlora_agent.settings import Settings
 
 if TYPE_CHECKING:
@@ -139,27 +140,19 @@ def read_file(path: Path) -> bytes:
     try:
         return path.read_bytes()
     except OSError as error:
-        raise DataError(f"cannot read {path} ({error.strerror})", "give the path of a readable file") from error
+        raise DataError(f"cannot read {path} ({reason(error)})", "give the path of a readable file") from error
 
 
 def write_file(path: Path, data: bytes) -> None:
     """Write a whole file or nothing. Raises StorageError."""
-    import os
-    import tempfile
-
     if path.is_dir():
         raise BadInput(f"{path} is a folder", "name a file to write")
+    if not path.absolute().parent.is_dir():
+        raise StorageError(f"cannot write {path} (its folder does not exist)", "choose another place")
     try:
-        handle, temporary = tempfile.mkstemp(dir=path.absolute().parent, prefix=".conlora-")
-        try:
-            with os.fdopen(handle, "wb") as file:
-                file.write(data)
-            os.replace(temporary, path)
-        except BaseException:
-            Path(temporary).unlink(missing_ok=True)
-            raise
+        replace_file(path, data)
     except OSError as error:
-        raise StorageError(f"cannot write {path} ({error.strerror})", "choose another place") from error
+        raise StorageError(f"cannot write {path} ({reason(error)})", "choose another place") from error
 
 
 def one_line(text: str) -> str:

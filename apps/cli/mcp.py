@@ -31,6 +31,10 @@ def mcp(
     terminal, settings = terminal_of(ctx), load_settings(backbone)
     if http and host not in LOCAL:
         raise BadInput(f"MCP over HTTP has no password and stays on this machine, not {host}", "leave --host out")
+    if http:
+        from apps.web.server import listen
+
+        listen(host, port).close()  # whether it can be; uvicorn would answer with its log
     from apps.mcp import make_server
 
     @contextmanager

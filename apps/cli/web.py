@@ -19,7 +19,6 @@ def web(
     """Open the chat in a browser."""
     terminal = terminal_of(ctx)
     settings = load_settings(backbone)
-    terminal.note("starting the web chat")
     from apps.web import serve
 
     serve(settings, terminal.open_agent, host=host, port=port, open_browser=open_browser, say=terminal.note)

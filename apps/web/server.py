@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from apps.preparation import Preparation
-from conlora_agent.core.errors import BadInput, Failure
+from conlora_agent.core.errors import BadInput, Failure, reason
 from conlora_agent.memory.retention import Retention
 from conlora_agent.settings import Settings
 
@@ -47,6 +47,7 @@ def serve(
     Raises BadInput for an address that cannot be listened on, Failure for a port that is taken.
     """
     listening = listen(host, port)
+    say("starting the web chat")
     import uvicorn
 
     preparation = Preparation()
@@ -150,7 +151,9 @@ def listen(host: str, port: int) -> socket.socket:
     try:
         return socket.create_server((host, port), family=family)
     except OSError as error:
-        raise Failure(f"cannot listen on {host}:{port} ({error.strerror})", "choose another --port") from error
+        # What Python adds to the system's words names the address again.
+        why = os.strerror(error.errno) if error.errno else reason(error)
+        raise Failure(f"cannot listen on {host}:{port} ({why})", "choose another --port") from error
 
 
 def address(listening: socket.socket) -> str:

@@ -25,6 +25,9 @@ import difflib
 from collections.abc import Iterable
 from typing import ClassVar
 
+INTERRUPTED = 130
+"""Exit code of a command that the user stopped with Ctrl-C, as shells have it."""
+
 
 class ConloraError(Exception):
     """Base of every error shown to a user: one line naming the problem, one clause naming the remedy."""
