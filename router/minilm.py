@@ -12,6 +12,8 @@ itself, what meets them each time.
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +34,7 @@ OPSET, CONTRIBUTED, IR_VERSION = 20, "com.microsoft", 10
 class MiniLM:
     """Token ids to sentence vectors: meaning (last layer), wording (middle layer), opening (last layer)."""
 
-    number_format = "i8"
+    number_format = "i8 by text"
     """What it multiplies in."""
 
     def __init__(self, folder: Path) -> None:
@@ -54,19 +56,19 @@ class MiniLM:
             _Graph(weights, config).serialised(), options, providers=["CPUExecutionProvider"]
         )
 
-    def __call__(self, ids: NDArray[np.int64], mask: NDArray[np.int64]) -> Vectors:
-        """Vectors float32 (batch, 3 * width) for `ids` (batch, length) and `mask` (batch, length), 1 = real token."""
-        words = _words(mask)
-        opening = words / np.maximum(words.cumsum(axis=1), 1)  # the n-th word weighs 1/n
-        last_shares = np.stack([mask, opening], axis=1).astype(np.float32)  # (batch, 2, length)
-        embedded = self._tokens[ids] + self._places[: ids.shape[1]]  # (batch, length, width)
-        given = {"embedded": embedded, "mask": mask.astype(np.int32)}
-        given |= {"middle_shares": words[:, None], "last_shares": last_shares}
-        middle, last = self._session.run(None, given)  # (batch, 1, width), (batch, 2, width)
-        parts = np.concatenate([last[:, :1], middle, last[:, 1:]], axis=1)  # (batch, 3, width)
+    def __call__(self, ids: Sequence[int]) -> Vectors:
+        """The vector, float32 (3 * width,), of one text whose token `ids` include the marks at both ends.
+
+        One text at a time: values are rounded to what is largest among all that is read together, so in company a text
+        would get another vector each time.
+        """
+        shares = _shares(len(ids))
+        embedded = self._tokens[np.array(ids)] + self._places[: len(ids)]  # (length, width)
+        middle, last = self._session.run(None, {"embedded": embedded[None], **shares})  # (1, 1, width), (1, 2, width)
+        parts = np.concatenate([last[0, :1], middle[0], last[0, 1:]])  # (3, width)
         lengths = np.sqrt(np.vecdot(parts, parts))
-        result: Vectors = parts * (LENGTHS / np.maximum(lengths, np.float32(1e-12)))[..., None]
-        return result.reshape(len(ids), -1)
+        result: Vectors = parts * (LENGTHS / np.maximum(lengths, np.float32(1e-12)))[:, None]
+        return result.ravel()
 
 
 class _Graph:
@@ -78,61 +80,66 @@ class _Graph:
         self._constants: list[Any] = []
 
     def serialised(self) -> bytes:
-        """Inputs `embedded` (batch, length, width), `mask` (batch, length) and, (batch, sums, length), the shares of
-        tokens in sums over the middle and over the last layer; outputs those sums, (batch, sums, width).
+        """Inputs `embedded` (1, length, width) and, (1, sums, length), the shares of tokens in sums over the middle and
+        over the last layer; outputs those sums, (1, sums, width).
         """
         from onnx import TensorProto, helper
 
-        x, middle = self._norm("embedded", "embeddings.LayerNorm"), ""
+        x, middle = self._norm("LayerNormalization", ["embedded"], "embeddings.LayerNorm"), ""
         for done in range(self._config["num_hidden_layers"]):
             x = self._layer(x, f"encoder.layer.{done}")
             middle = x if done + 1 == MIDDLE else middle
         outputs = [self._node("MatMul", "middle_shares", middle), self._node("MatMul", "last_shares", x)]
         floats = TensorProto.FLOAT
         inputs = [
-            helper.make_tensor_value_info("embedded", floats, ["batch", "length", self._config["hidden_size"]]),
-            helper.make_tensor_value_info("mask", TensorProto.INT32, ["batch", "length"]),
-            helper.make_tensor_value_info("middle_shares", floats, ["batch", 1, "length"]),
-            helper.make_tensor_value_info("last_shares", floats, ["batch", 2, "length"]),
+            helper.make_tensor_value_info("embedded", floats, [1, "length", self._config["hidden_size"]]),
+            helper.make_tensor_value_info("middle_shares", floats, [1, 1, "length"]),
+            helper.make_tensor_value_info("last_shares", floats, [1, 2, "length"]),
         ]
-        found = [helper.make_tensor_value_info(name, floats, ["batch", None, None]) for name in outputs]
+        found = [helper.make_tensor_value_info(name, floats, [1, None, None]) for name in outputs]
         graph = helper.make_graph(self._nodes, "MiniLM", inputs, found, self._constants)
         opsets = [helper.make_opsetid("", OPSET), helper.make_opsetid(CONTRIBUTED, 1)]
         model: bytes = helper.make_model(graph, opset_imports=opsets, ir_version=IR_VERSION).SerializeToString()
         return model
 
     def _layer(self, x: str, name: str) -> str:
-        own, heads = f"{name}.attention", self._config["num_attention_heads"]
-        query, key, value = (self._linear(x, f"{own}.self.{part}") for part in ("query", "key", "value"))
-        mixed = self._contributed("MultiHeadAttention", query, key, value, "", "mask", num_heads=heads)
-        x = self._norm(self._node("Add", x, self._linear(mixed, f"{own}.output.dense")), f"{own}.output.LayerNorm")
-        hidden = self._node("Gelu", self._evened(x, f"{name}.intermediate.dense"))  # (batch, length, 4 * width)
-        return self._norm(
-            self._node("Add", x, self._evened(hidden, f"{name}.output.dense")), f"{name}.output.LayerNorm"
-        )
+        own, inner, outer = f"{name}.attention", f"{name}.intermediate.dense", f"{name}.output.dense"
+        kinds = [f"{own}.self.{kind}" for kind in ("query", "key", "value")]
+        asked = self._product(x, self._all("weight", *kinds), self._bias(*kinds))  # (1, length, 3 * width)
+        parts = self._nodes_of("Split", [asked], 3, axis=-1, num_outputs=3)
+        mixed = self._contributed("MultiHeadAttention", *parts, num_heads=self._config["num_attention_heads"])
+        seen = self._product(mixed, self._all("weight", f"{own}.output.dense"), self._bias(f"{own}.output.dense"))
+        x = self._added(x, seen, f"{own}.output.LayerNorm")
+        hidden = self._contributed("BiasGelu", self._evened(x, inner), self._bias(inner))  # (1, length, 4 * width)
+        return self._added(x, self._evened(hidden, outer), f"{name}.output.LayerNorm", self._bias(outer))
 
     def _evened(self, x: str, name: str) -> str:
-        """Linear, with every token divided by its largest value first: between attention and the next layer the first
-        token has values ten times those of the others, which would leave few steps for these.
+        """Product with every token divided by its largest value first: between attention and the next layer the first
+        token has values ten times those of the others, which would leave few steps for these. Without bias.
         """
         last = self._constant(np.array([-1]))
-        peak = self._node("ReduceMax", self._node("Abs", x), last)  # (batch, length, 1)
-        product = self._node("Mul", self._product(self._node("Div", x, peak), name), peak)
-        return self._node("Add", product, self._constant(self._weights[f"{name}.bias"]))
+        peak = self._node("ReduceMax", self._node("Abs", x), last)  # (1, length, 1)
+        return self._node("Mul", self._product(self._node("Div", x, peak), self._all("weight", name)), peak)
 
-    def _linear(self, x: str, name: str) -> str:
-        return self._product(x, name, self._constant(self._weights[f"{name}.bias"]))
-
-    def _product(self, x: str, name: str, *bias: str) -> str:
-        weight = self._weights[f"{name}.weight"].T  # (in, out)
-        step = np.abs(weight).max(axis=0) / LARGEST
-        kept, scale = self._constant(np.round(weight / step).astype(np.int8)), self._constant(step.astype(np.float32))
-        zero = self._constant(np.zeros(len(step), np.int8))
+    def _product(self, x: str, weight: Vectors, *bias: str) -> str:
+        """`x` (1, length, in) times the weight (out, in)."""
+        step = np.abs(weight).max(axis=1) / LARGEST
+        kept = self._constant(np.round(weight.T / step).astype(np.int8))
+        scale, zero = self._constant(step.astype(np.float32)), self._constant(np.zeros(len(step), np.int8))
         return self._contributed("DynamicQuantizeMatMul", x, kept, scale, zero, *bias)
 
-    def _norm(self, x: str, name: str) -> str:
-        weight, bias = (self._constant(self._weights[f"{name}.{part}"]) for part in ("weight", "bias"))
-        return self._node("LayerNormalization", x, weight, bias, epsilon=self._config["layer_norm_eps"])
+    def _added(self, x: str, more: str, name: str, *bias: str) -> str:
+        return self._norm("SkipLayerNormalization", [x, more], name, *bias, domain=CONTRIBUTED)
+
+    def _norm(self, kind: str, inputs: list[str], name: str, *bias: str, **attributes: Any) -> str:
+        weights = (self._constant(self._weights[f"{name}.{part}"]) for part in ("weight", "bias"))
+        return self._node(kind, *inputs, *weights, *bias, epsilon=self._config["layer_norm_eps"], **attributes)
+
+    def _bias(self, *names: str) -> str:
+        return self._constant(self._all("bias", *names))
+
+    def _all(self, part: str, *names: str) -> Vectors:
+        return np.concatenate([self._weights[f"{name}.{part}"] for name in names])
 
     def _constant(self, values: NDArray[Any]) -> str:
         from onnx import numpy_helper
@@ -145,15 +152,22 @@ class _Graph:
         return self._node(kind, *inputs, domain=CONTRIBUTED, **attributes)
 
     def _node(self, kind: str, *inputs: str, **attributes: Any) -> str:
+        return self._nodes_of(kind, inputs, 1, **attributes)[0]
+
+    def _nodes_of(self, kind: str, inputs: Sequence[str], outputs: int, **attributes: Any) -> list[str]:
         from onnx import helper
 
-        name = f"value{len(self._nodes)}"
-        self._nodes.append(helper.make_node(kind, list(inputs), [name], **attributes))
-        return name
+        names = [f"value{len(self._nodes)}.{number}" for number in range(outputs)]
+        self._nodes.append(helper.make_node(kind, list(inputs), names, **attributes))
+        return names
 
 
-def _words(mask: NDArray[np.int64]) -> Vectors:
-    """`mask` without the marks at both ends: float32 (batch, length)."""
-    words = np.zeros(mask.shape, np.float32)
-    words[:, 1:-1] = mask[:, 1:-1] * mask[:, 2:]
-    return words
+@cache
+def _shares(length: int) -> dict[str, Vectors]:
+    """The graph's inputs that say how much each of `length` tokens counts: words alike in the middle; at the end all
+    alike, and once more the n-th word by 1/n.
+    """
+    place = np.arange(length, dtype=np.float32)
+    words = ((place > 0) & (place < length - 1)).astype(np.float32)  # without the marks at both ends
+    last = np.stack([np.ones_like(words), words / np.maximum(place, 1)])
+    return {"middle_shares": words[None, None], "last_shares": last[None]}

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import shutil
 import threading
 from pathlib import Path
 
@@ -165,16 +166,19 @@ def test_a_changed_set_of_routes_refits_only_the_head(
 
 
 def test_what_was_fitted_before_changes_nothing(routes: list[Route], shared_cache: Path, tmp_path: Path) -> None:
-    """One router goes through other sets of routes first, another begins with an empty cache and a task of its own."""
+    """One router goes through other sets of routes first, another has that task from the start and finds no fit."""
     queries = [RouteQuery(text=text, has_image=True) for text in ("read the sign", "is it crooked?", "in Rome?", "hm")]
     lamps = make_route("lamps", "tool", "turn the lamp on", "lights off", "dim the lamps", "make it dark here")
     told = EmbeddingRouter(routes, cache_dir=shared_cache, base=routes)
     for known in (routes, [*routes, lamps], routes[1:], [*routes, ANGLE]):
         told.refit(known)
         told.plan(queries[0])
+    (tmp_path / "router").mkdir()
+    for vectors in (shared_cache / "router").glob("vectors-*"):
+        shutil.copy(vectors, tmp_path / "router")
     new = EmbeddingRouter([*routes, ANGLE], cache_dir=tmp_path, base=routes)
     for query in queries:
-        assert steps(told.plan(query)) == steps(new.plan(query))
+        assert told.plan(query).model_copy(update={"ms": 0}) == new.plan(query).model_copy(update={"ms": 0})
 
 
 def test_an_added_task_leaves_the_weights_of_the_others_alone(routes: list[Route], shared_cache: Path) -> None:

@@ -28,6 +28,12 @@ def test_repeated_texts_are_remembered_and_order_is_kept() -> None:
     assert np.array_equal(again, first[[1, 0, 1]])
 
 
+def test_a_text_has_the_same_vector_alone_and_in_company() -> None:
+    texts = ["read the sign", "!" * 50, "where is the dog in this rather long request about a picture?"]
+    together = MiniLMEncoder().encode(texts)
+    assert np.array_equal(together, np.concatenate([MiniLMEncoder().encode([text]) for text in texts]))
+
+
 def test_no_texts_give_no_rows() -> None:
     assert shared_encoder().encode([]).shape == (0, DIMENSION)
 
