@@ -7,7 +7,10 @@ not seen them, so that the planner learns from the doubts it will meet.
 from __future__ import annotations
 
 import random
+import re
+from collections import defaultdict
 from collections.abc import Callable, Sequence
+from itertools import permutations
 
 import numpy as np
 
@@ -34,6 +37,11 @@ AFTER = (
 )  # fmt: skip
 """What people put around one request: {} stands for it."""
 WRAPPED = 150
+COORDINATIONS = (" and ", " and ", ", ", ", and ")
+COORDINATED = 150
+_THING = re.compile(
+    r"(?P<opening>\S.*? (?P<determiner>the|my|your|this|that|these|those|a|an)) (?P<word>\w+)(?P<rest>.*)"
+)
 CUT_L2 = 2e-4
 USE_L2 = 1e-3
 
@@ -43,7 +51,7 @@ Judge = Callable[[Sequence[RouteQuery], Sequence[str]], Array]
 
 
 def messages(routes: Sequence[Route], plans: Sequence[PlanExample]) -> list[PlanExample]:
-    """Plan examples whose routes are known, every single request with a border in it, and joined pairs of requests."""
+    """Plan examples whose routes are known, every single request with a border in it, and messages made of requests."""
     names = {route.name for route in routes}
     known = [p for p in plans if {s.route for s in p.steps} <= names]
     singles = [
@@ -53,7 +61,7 @@ def messages(routes: Sequence[Route], plans: Sequence[PlanExample]) -> list[Plan
         for e in route.examples
         if not e.previous and borders(e.text)
     ]
-    return known + singles + _joined(routes) + _wrapped(routes)
+    return known + singles + _joined(routes) + _wrapped(routes) + _coordinated(routes)
 
 
 def _joined(routes: Sequence[Route]) -> list[PlanExample]:
@@ -79,6 +87,23 @@ def _wrapped(routes: Sequence[Route]) -> list[PlanExample]:
         aside = rng.choice((*BEFORE, *AFTER))
         text = aside.format(example.text if aside in BEFORE else example.text.rstrip(".?! "))
         made.append(PlanExample(text=text, has_image=example.has_image, steps=(PlanStep(text=text, route=name),)))
+    return made
+
+
+def _coordinated(routes: Sequence[Route]) -> list[PlanExample]:
+    """Requests about two things, out of two that begin alike: "read the label and the sign on the left" is one."""
+    rng = random.Random(2)
+    alike: defaultdict[tuple[str, str], list[tuple[re.Match[str], bool]]] = defaultdict(list)
+    for name, example in _pool(routes):
+        if found := _THING.fullmatch(example.text):
+            alike[name, found["opening"].lower()].append((found, example.has_image))
+    pairs = [(key[0], *pair) for key, things in alike.items() for pair in permutations(things, 2)]
+    pairs = [(name, one, other) for name, one, other in pairs if one[0]["word"] != other[0]["word"]]
+    made: list[PlanExample] = []
+    for name, (one, _), (other, has_image) in rng.sample(pairs, min(COORDINATED, len(pairs))):
+        second = f"{other['determiner']} {other['word']}{other['rest']}"
+        text = f"{one['opening']} {one['word']}{rng.choice(COORDINATIONS)}{second}"
+        made.append(PlanExample(text=text, has_image=has_image, steps=(PlanStep(text=text, route=name),)))
     return made
 
 

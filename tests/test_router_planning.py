@@ -4,6 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from conlora_agent.core.types import Example, Route
+from router.plan_training import messages
 from router.planning import MAX_BORDERS, borders, stretches
 
 
@@ -42,3 +44,13 @@ def test_stretches_are_parts_of_the_text_in_order(text: str) -> None:
 def test_joined_requests_can_be_taken_apart_again(requests: list[str]) -> None:
     text = " and ".join(requests)
     assert stretches(text, borders(text)) == requests
+
+
+def test_requests_that_begin_alike_become_one_about_two_things() -> None:
+    texts = ("read the label", "read the sign on the left", "Read the sign", "where is the dog", "what is written?")
+    examples = tuple(Example(text=text, has_image=True) for text in texts)
+    route = Route(name="ocr", kind="task", title="Read", description="Read text.", examples=examples)
+    made = [plan for plan in messages([route], ()) if "the label" in plan.text and "the sign" in plan.text]
+    single = [plan.text for plan in made if len(plan.steps) == 1]
+    assert any(text.endswith("the sign on the left") and text.startswith("read the label") for text in single)
+    assert all(borders(text) for text in single)
