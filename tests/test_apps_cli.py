@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import shlex
 import socket
 from pathlib import Path
 
@@ -73,6 +74,19 @@ def test_a_turn_that_served_nothing_exits_with_1_and_says_why() -> None:
     assert ended.code == 1
     assert ended.json["steps"][0]["status"] == "failed"
     assert "ask in other words" in ended.error
+
+
+@pytest.mark.parametrize("unclear", ["hm, what's this", "-hm"])
+def test_after_a_choice_ask_names_the_command_that_teaches_it(unclear: str) -> None:
+    words = ["--", unclear] if unclear.startswith("-") else [unclear]
+    thread = conlora("ask", "--image", PICTURE, "--json", *words).json["thread"]
+    chosen = conlora("ask", "1", "--thread", thread)
+    (hint,) = (line for line in chosen.err.splitlines() if "conlora tasks teach" in line)
+    program, *command = shlex.split(hint.partition(": ")[2])
+    assert program == "conlora"
+    assert command[-2:] == ["ocr", unclear]
+    assert conlora(*command[:2], "--json", *command[2:]).json["taught"] is True
+    assert "tasks teach" not in conlora("ask", "describe it", "--thread", thread).err
 
 
 def test_ask_draws_the_boxes_into_a_file(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -25,6 +26,7 @@ from conlora_agent.core.errors import BadInput, Failure
 if TYPE_CHECKING:
     from conlora_agent.agent import Agent
     from conlora_agent.core.types import TurnResult
+    from conlora_agent.taught import Phrase
 
 FORMATS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP"}
 
@@ -51,6 +53,7 @@ def ask(
         result = agent.ask(text, image=image, thread=thread, task=task)
         if draw is not None:
             terminal.note(save_boxes(agent, result, draw))
+        lesson = agent.lesson(result.thread, result.steps)
     if as_json:
         terminal.say(to_json(result))
     else:
@@ -59,6 +62,8 @@ def ask(
             terminal.dim(line)
         terminal.say(answer)
         terminal.note(f"go on with: conlora ask --thread {result.thread} TEXT")
+        if lesson is not None:
+            terminal.note(f"to have that go to {lesson.route} from now on: {teaching(lesson)}")
     if failed := failure(result):
         raise Failure(failed)
 
@@ -68,6 +73,12 @@ def failure(result: TurnResult) -> str | None:
     if all(step.status == "failed" for step in result.steps):
         return result.steps[-1].error or "the turn failed"
     return None
+
+
+def teaching(lesson: Phrase) -> str:
+    """The command that keeps a phrase."""
+    options = [*([] if lesson.has_image else ["--no-image"]), *(["--"] if lesson.text.startswith("-") else [])]
+    return shlex.join(["conlora", "tasks", "teach", *options, lesson.route, lesson.text])
 
 
 def save_boxes(agent: Agent, result: TurnResult, path: Path) -> str:
