@@ -294,13 +294,16 @@ class Agent:
     # -- routes -------------------------------------------------------------------------------------------------------
 
     def _routes(self, chosen: str | None = None) -> dict[str, Route]:
-        """All routes by name, the chosen one included even where it is not routable. Raises UnknownName for it."""
+        """All routes by name, the chosen one included even where it is not routable.
+
+        Raises UnknownName for it, or the ManifestError of its broken folder.
+        """
         from router import builtin_routes
 
         known = (*self.tasks.routes(), *self.tools.routes(), *builtin_routes())
         found = {route.name: route for route in self.taught.added_to(known)}
         if chosen is not None and (chosen not in found or chosen == CLARIFY):
-            if chosen not in self.tasks.names():
+            if chosen not in (*self.tasks.names(), *self.tasks.problems()):
                 raise UnknownName.among("task", chosen, [*self.tasks.names(), *self.tools.names(), CHAT])
             found[chosen] = self.tasks.get(chosen).route()
         return found

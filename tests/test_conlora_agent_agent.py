@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from conlora_agent.agent import Agent
-from conlora_agent.core.errors import BadInput, PictureError, TextError, UnknownName
+from conlora_agent.core.errors import BadInput, ManifestError, PictureError, TextError, UnknownName
 from conlora_agent.core.events import Event, Finished, Planned, StepFinished, StepStarted, Token
 from conlora_agent.core.protocols import GenerateRequest
 from conlora_agent.core.types import Region
@@ -204,6 +204,15 @@ def test_prompt_only_and_stacks(isolated_home: Path) -> None:
     assert broken.status == "failed"
     assert broken.error is not None
     assert "adapter_model.safetensors" in broken.error
+
+
+def test_a_task_whose_folder_is_broken_says_what_is_wrong_when_it_is_asked_for(isolated_home: Path) -> None:
+    folder = write_task(isolated_home / "tasks")
+    (folder / "task.toml").write_text('name = "leaves"')
+    agent = make_agent()
+    with pytest.raises(ManifestError, match=r"leaves/task\.toml lacks the key"):
+        agent.ask("how many leaves?", image=png(), task="leaves")
+    assert agent.threads.list() == []
 
 
 def test_a_task_added_by_another_process_is_routed_to(isolated_home: Path) -> None:
