@@ -12,12 +12,18 @@ from __future__ import annotations
 
 import importlib
 import importlib.metadata
+import os
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from conlora_agent.agent import Agent
     from conlora_agent.core.errors import BadInput, ConloraError, Failure
     from conlora_agent.settings import Settings
+
+# Libraries that report on their use when they are imported; whoever wants them to sets these variables otherwise.
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
+os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
+os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
 
 _HOMES = {
     "Agent": "conlora_agent.agent",

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -16,6 +18,17 @@ HEAVY = ("torch", "transformers", "sentence_transformers", "gradio", "langgraph"
 def test_importing_loads_no_heavy_library(name: str) -> None:
     code = f"import sys, {name}; print([m for m in {HEAVY!r} if m in sys.modules])"
     assert subprocess.check_output([sys.executable, "-c", code], text=True).strip() == "[]"
+
+
+def test_no_library_reports_on_its_use(tmp_path: Path) -> None:
+    """ONNX Runtime writes an id of the machine into the home of whom it reports on."""
+    names = ("ORT_DISABLE_TELEMETRY", "GRADIO_ANALYTICS_ENABLED", "HF_HUB_DISABLE_TELEMETRY")
+    left = {key: value for key, value in os.environ.items() if key not in (*names, "CI", "XDG_CACHE_HOME")}
+    code = f"import router.minilm, onnxruntime, os; print([os.environ[name] for name in {names!r}])"
+    command = [sys.executable, "-c", code]
+    said = subprocess.check_output(command, text=True, env=left | {"HOME": str(tmp_path)})
+    assert said.strip() == "['1', 'False', '1']"
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_public_names_are_there() -> None:

@@ -110,7 +110,6 @@ def _read(path: Path) -> str:
 
 def web_app(agent: Agent, preparation: Preparation, *, auth: Auth | None = None) -> FastAPI:
     """The page alone as an ASGI application. Behind a log-in it changes neither tasks nor settings, which all share."""
-    os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
     from fastapi import FastAPI
 
     app = FastAPI(openapi_url=None)
