@@ -167,30 +167,37 @@ def test_a_photograph_is_looked_at_by_the_detector_and_a_drawing_is_not(monkeypa
     assert drawn.points[0].boxes != sight.points[0].boxes
 
 
-def test_what_a_whole_photograph_shows_is_found_by_its_class_map() -> None:
+def test_what_a_whole_photograph_shows_is_found_by_its_class_map(monkeypatch: pytest.MonkeyPatch) -> None:
     model = Photographs(NAMES).eval()
     said = torch.zeros(1, 1000, 4, 8)
-    model._map = lambda trunk, pixels, side: said  # type: ignore[method-assign]
-    assert model._whole(Trunk(), torch.rand(3, 32, 64)) is None
+    monkeypatch.setattr(model, "_map", lambda trunk, pixels, side: said)
+    monkeypatch.setattr(model, "_detect", lambda trunk, pixels, most: [])
+    assert model(Trunk(), torch.rand(3, 32, 64), 3) == []
     said[0, KINDS["animal"]["koala"][0], 1:3, 2:6] = 90.0
-    whole = model._whole(Trunk(), torch.rand(3, 32, 64))
-    assert whole is not None
+    (whole,) = model(Trunk(), torch.rand(3, 32, 64), 3)
     assert (whole.label, whole.box) == (KOALA, (0.25, 0.25, 0.75, 0.75))
 
 
 def test_the_animal_that_a_photograph_shows_is_the_one_that_was_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    model = Photographs(NAMES).eval()
+    model, placed = Photographs(NAMES).eval(), []
 
     def thing(name: str) -> Found:
         return Found((0, 0, 1, 1), chances((KNOWN.index(name), 0.9), size=len(KNOWN)))
 
+    def extent(trunk: Trunk, pixels: Tensor, label: int) -> tuple[float, float, float, float]:
+        placed.append(KNOWN[label])
+        return 0.0, 0.0, 1.0, 1.0
+
     def shown(whole: str | None, *found: str) -> list[str]:
-        monkeypatch.setattr(model, "_whole", lambda trunk, pixels: whole and thing(whole))
+        said = thing(whole).chances if whole else torch.zeros(len(KNOWN))
+        monkeypatch.setattr(model, "_kinds", lambda logits: said[None])
         monkeypatch.setattr(model, "_detect", lambda trunk, pixels, most: [thing(name) for name in found])
         return [KNOWN[item.label] for item in model(Trunk(), torch.rand(3, 32, 32), 3)]
 
+    monkeypatch.setattr(model, "_extent", extent)
     assert shown("koala") == ["koala"]
     assert shown("koala", "bear") == ["bear"]
     assert shown("castle", "person", "bear") == ["castle", "person", "bear"]
     assert shown("castle", "person", "bear", "dog") == ["castle", "person", "bear"]
     assert shown(None, "person") == ["person"]
+    assert placed == ["koala", "castle", "castle"]  # the class map is made only where it is needed

@@ -24,6 +24,8 @@ STAGES = (
     (5, 2, 6, 192, 4),
     (3, 1, 6, 320, 1),
 )
+COARSEST = 32
+"""Stride of the coarsest features: sides of pictures are multiples of so many pixels."""
 
 
 @dataclass

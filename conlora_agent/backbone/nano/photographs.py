@@ -19,15 +19,15 @@ from conlora_agent.backbone.nano import detector
 from conlora_agent.backbone.nano.detector import Detector
 from conlora_agent.backbone.nano.kinds import KINDS
 from conlora_agent.backbone.nano.look import FEATURES, Seen, crops
-from conlora_agent.backbone.nano.low import FoldedConv, Trunk, fold
+from conlora_agent.backbone.nano.low import COARSEST, FoldedConv, Trunk, fold
 from conlora_agent.core.types import Box
 
 COARSE = 320
 """Channels of the trunk's coarsest features."""
 CLASSES = 1000
-CLASSIFIED, MAPPED, UNIT = 224, 448, 32
+CLASSIFIED, MAPPED = 224, 448
 """Pixels of the longer side that a photograph is classified at, as in the classifier's training, and that its class map
-is made at; sides are multiples of UNIT."""
+is made at."""
 SHOWN, INSIDE = 0.4, 0.4
 """What a photograph shows is said from this chance on; its box holds the cells above this share of the map's range."""
 DIVIDED = ("animal", "vehicle", "food")
@@ -76,11 +76,12 @@ class Photographs(nn.Module):
         with torch.no_grad():
             pixels = photograph.to(self.gate.weight.dtype)
             found = self._detect(trunk, pixels, most)
-            whole = self._whole(trunk, pixels)
-        # The animal that a photograph shows is one that was found there, if any was.
-        if whole is None or any(self._alike(whole.label, thing.label) for thing in found):
-            return found
-        return [whole, *found][:most]
+            chances = self._kinds(self._map(trunk, pixels, CLASSIFIED).mean((2, 3)))[0]
+            label = int(chances.argmax())
+            # The animal that a photograph shows is one that was found there, if any was.
+            if chances[label] < SHOWN or any(self._alike(label, thing.label) for thing in found):
+                return found
+            return [Found(self._extent(trunk, pixels, label), chances), *found][:most]
 
     def _alike(self, one: int, other: int) -> bool:
         return one == other or (one in self.group and self.group[one] == self.group.get(other))
@@ -127,19 +128,14 @@ class Photographs(nn.Module):
         sureness = sure.amax(-1, keepdim=True)
         return sureness * found + (1 - sureness) ** 2 * kinds
 
-    def _whole(self, trunk: Trunk, pixels: Tensor) -> Found | None:
-        """What a photograph shows as a whole, and where; None where that is not clear."""
-        chances = self._kinds(self._map(trunk, pixels, CLASSIFIED).mean((2, 3)))[0]
-        label = int(chances.argmax())
-        if chances[label] < SHOWN:
-            return None
+    def _extent(self, trunk: Trunk, pixels: Tensor, label: int) -> Box:
+        """Where a photograph shows what it shows as a whole."""
         classes = [n for kind, n in zip(self.kind, self.classes, strict=True) if kind == label]
         cells = self._map(trunk, pixels, MAPPED)[0, classes].float().amax(0)
         low, high = cells.min(), cells.max()
         ys, xs = torch.nonzero(cells >= low + INSIDE * (high - low), as_tuple=True)
         height, width = cells.shape
-        box = int(xs.min()) / width, int(ys.min()) / height, (int(xs.max()) + 1) / width, (int(ys.max()) + 1) / height
-        return Found(box, chances)
+        return int(xs.min()) / width, int(ys.min()) / height, (int(xs.max()) + 1) / width, (int(ys.max()) + 1) / height
 
     def _map(self, trunk: Trunk, pixels: Tensor, side: int) -> Tensor:
         """Logits (1, CLASSES, h, w) at every place of a photograph whose longer side is shown at so many pixels."""
@@ -199,7 +195,7 @@ def vocabulary(names: Sequence[str]) -> list[str]:
 def _scaled(photograph: Tensor, side: int) -> Tensor:
     """(3, h, w) scaled until its longer side is `side`, (1, 3, H, W)."""
     scale = side / max(photograph.shape[1:])
-    sides = [max(UNIT, UNIT * round(pixels * scale / UNIT)) for pixels in photograph.shape[1:]]
+    sides = [max(COARSEST, COARSEST * round(pixels * scale / COARSEST)) for pixels in photograph.shape[1:]]
     # In float32: antialiasing has no bf16 on a CPU.
     shown = F.interpolate(photograph[None].float(), sides, mode="bilinear", antialias=True)
     return shown.to(photograph.dtype)

@@ -12,7 +12,7 @@ from torch.nn import functional as F
 from conlora_agent.backbone.nano.configuration import CELL, NanoConfig
 from conlora_agent.backbone.nano.dense import DenseHeads, DenseOutput
 from conlora_agent.backbone.nano.look import SecondLook, Seen
-from conlora_agent.backbone.nano.low import LowFeatures, LowLayers
+from conlora_agent.backbone.nano.low import COARSEST, LowFeatures, LowLayers
 from conlora_agent.backbone.nano.photographs import Found, Photographs
 from conlora_agent.backbone.nano.points import Line, Points, cell_of, find_lines, find_objects, from_place, onto
 from conlora_agent.backbone.nano.reader import LineReader, Writing
@@ -28,8 +28,6 @@ LARGER = 1.2
 """A view less than so many times larger than the canvas shows no more text."""
 TEXT_GLYPHS = 1500
 """At most so many characters of such a view are looked at."""
-UNIT = 32
-"""Sides of a view are multiples of so many pixels."""
 
 
 @dataclass
@@ -139,7 +137,7 @@ class NanoVision(nn.Module):
         sides = [max(1, round(side * shrink)) for side in (height, width)]
         # In float32: antialiasing has no bf16 on a CPU.
         view = F.interpolate(closeup.pixels[None].float() / 255, sides, mode="bilinear", antialias=True)
-        view = F.pad(view, (0, -sides[1] % UNIT, 0, -sides[0] % UNIT), mode="replicate").to(canvas.dtype)
+        view = F.pad(view, (0, -sides[1] % COARSEST, 0, -sides[0] % COARSEST), mode="replicate").to(canvas.dtype)
         found = find_lines(self.describe(self.low(view)), 0, TEXT_GLYPHS)
         return [line.moved(-left / scale, -top / scale, scale) for line in found]
 
