@@ -68,6 +68,8 @@ VQA: dict[str, dict[Split, tuple[str, ...]]] = {
         "train": (
             "Is the {x} on the left or the right of the {y}?", "is the {x} left or right of the {y}?",
             "On which side of the {y} is the {x}, left or right?", "Is the {x} to the left or to the right of the {y}?",
+            "Relative to the {y}, where is the {x}: left or right?", "Left or right of the {y}: where is the {x}?",
+            "Look at the {y}. Is the {x} on its left or on its right?", "which side of the {y} is the {x} on?",
         ),
         "heldout": ("Seen from the {y}, is the {x} left or right?",),
     },
@@ -75,6 +77,8 @@ VQA: dict[str, dict[Split, tuple[str, ...]]] = {
         "train": (
             "Is the {x} above or below the {y}?", "is the {x} above or below the {y}",
             "Does the {x} appear above or below the {y}?", "Where is the {x}, above or below the {y}?",
+            "Relative to the {y}, where is the {x}: above or below?", "Above or below the {y}: where is the {x}?",
+            "Look at the {y}. Is the {x} above it or below it?",
         ),
         "heldout": ("Compared with the {y}, is the {x} above or below?",),
     },
@@ -98,6 +102,7 @@ VQA: dict[str, dict[Split, tuple[str, ...]]] = {
             "Which is larger, the {x} or the {y}?", "Which is bigger, the {x} or the {y}?",
             "what is bigger: the {x} or the {y}?",
             "Is the {x} or the {y} larger?", "Which one is bigger, the {x} or the {y}?",
+            "Between the {x} and the {y}, which is bigger?", "Compare the {x} with the {y}: which is larger?",
         ),
         "heldout": ("Of the {x} and the {y}, which takes up more space?",),
     },
@@ -106,6 +111,7 @@ VQA: dict[str, dict[Split, tuple[str, ...]]] = {
             "Which is smaller, the {x} or the {y}?", "what is smaller: the {x} or the {y}?",
             "Is the {x} or the {y} smaller?",
             "Which one is smaller, the {x} or the {y}?",
+            "Between the {x} and the {y}, which is smaller?", "Compare the {x} with the {y}: which is smaller?",
         ),
         "heldout": ("Of the {x} and the {y}, which is the smaller one?",),
     },
