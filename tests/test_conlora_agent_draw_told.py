@@ -14,6 +14,7 @@ from torch import Tensor
 from adapters.exercise import Exercise
 from adapters.grounding import data as grounding
 from adapters.vqa import data as vqa
+from conlora_agent.backbone.nano import tokens
 from conlora_agent.backbone.nano.configuration import CELL
 from conlora_agent.backbone.nano.dense import DenseOutput
 from conlora_agent.backbone.nano.look import Seen
@@ -49,7 +50,9 @@ def seen(sample: Sample) -> Sight:
     boxes = [tuple(v / SIDE for v in item.box) for item in sample.objects]
     names, colours = torch.zeros(len(boxes), len(vocabulary(NAMES))), torch.zeros(len(boxes), len(COLOURS))
     for i, item in enumerate(sample.objects):
-        names[i, NAMES.index(item.name)] = 90
+        names[i] = -90
+        for place, name in enumerate((item.name, *item.also)):
+            names[i, NAMES.index(name)] = -0.1 * place  # in doubt between those, if there are several
         colours[i, COLOURS.index("blue")] = 45  # what is stated of things of no colour, see the boxes below
         colours[i, COLOURS.index(item.colour or "none")] = 90
     lines = [
@@ -71,20 +74,23 @@ LINES = [TextLine("a fox", (110.0, 110.0, 200.0, 130.0)), TextLine("reads", (110
     [
         Sample(BLANK, LINES, [FOX, BOOK]),
         Sample(BLANK, [], [FOX, replace(FOX, box=(150.0, 30.0, 200.0, 90.0), colour="blue")]),
+        Sample(BLANK, LINES[:1], [replace(FOX, also=("book",))]),
         Sample(BLANK, LINES[:1], []),
         Sample(BLANK, [], []),
     ],
-    ids=["things and lines", "two of a name", "only a line", "nothing"],
+    ids=["things and lines", "two of a name", "one in doubt", "only a line", "nothing"],
 )
-def test_a_scene_is_told_in_the_mid_layers_own_tokens(sample: Sample) -> None:
-    model = tiny_model(tiny_tokenizer(" a blue brown fox book is reads"), NAMES, COLOURS)
+def test_a_scene_is_told_in_the_mid_layers_own_tokens(sample: Sample, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tokens, "SHARPNESS", 1e3)  # the likeliest name, not mixed with others
+    words = " a blue brown fox book is reads or"
+    model = tiny_model(tiny_tokenizer(words), NAMES, COLOURS)
     sight = seen(sample)
-    (tokens,) = model.mid(sight, sight.points, model.words)
+    (said,) = model.mid(sight, sight.points, model.words)
     text = told(sample)
     expected: Tensor = model.words(text)
     if not text.endswith("\n"):
         expected = torch.cat([expected, model.mid.ending[None]])
-    torch.testing.assert_close(tokens, expected)
+    torch.testing.assert_close(said, expected)
 
 
 def test_layouts_hold_what_they_tell_apart_from_some_mistakes() -> None:
@@ -92,7 +98,9 @@ def test_layouts_hold_what_they_tell_apart_from_some_mistakes() -> None:
     made = [layout(rng, (SIDE, SIDE), WORDS) for _ in range(300)]
     objects = [(item, sample.facts["told"]) for sample in made for item in sample.objects]
     named = sum(f" {item.name} is " in said for item, said in objects) / len(objects)
-    assert 0.85 < named < 0.99
+    assert 0.55 < named < 0.75
+    known = sum(f" {item.name}" in said for item, said in objects) / len(objects)
+    assert 0.9 < known < 0.97
     assert all(sample.facts["told"].endswith(sample.lines[-1].text) for sample in made if sample.lines)
     assert any(not sample.objects and not sample.lines and sample.facts["told"] == "\n" for sample in made)
     for sample in made:

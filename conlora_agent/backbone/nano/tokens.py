@@ -32,6 +32,8 @@ SHARPNESS = 3.0
 """Names and colours are mixed under probabilities raised to this power: a flat mixture of words is no word at all."""
 SURE = 0.85
 """From this confidence on a line is said to stand on a thing; foliage and windows read as letters, but not surely."""
+DOUBT, RUNNERS_UP, LEAST = 0.6, 3, 0.02
+"""Below DOUBT the likeliest name is followed by so many others at most, each of them with a chance from LEAST on."""
 BOX_RANGE = 100
 """Boxes are written as integers 0..99, two digits each, x0 y0 x1 y1."""
 
@@ -60,6 +62,8 @@ class PointTokens(nn.Module):
     each name (number, name); all lines of text, newlines between them and the end of a message behind the last. The
     statements are what a language model this small cannot work out from digits and can repeat; whoever copies the lines
     of text comes to the end with them.
+
+    A doubtful name is followed by what else it may be ("cup or mug"): who asks for the mug is then shown the cup.
     """
 
     colour_table: Tensor
@@ -68,6 +72,7 @@ class PointTokens(nn.Module):
     colon: Tensor
     copula: Tensor
     says: Tensor
+    otherwise: Tensor
     newline: Tensor
     ending: Tensor
 
@@ -81,6 +86,7 @@ class PointTokens(nn.Module):
         self.register_buffer("colon", torch.zeros(size))
         self.register_buffer("copula", torch.zeros(size))
         self.register_buffer("says", torch.zeros(size))
+        self.register_buffer("otherwise", torch.zeros(size))
         self.register_buffer("newline", torch.zeros(size))
         self.register_buffer("ending", torch.zeros(size))
 
@@ -102,6 +108,7 @@ class PointTokens(nn.Module):
         self.colon.copy_(pieces(":").mean(0))
         self.copula.copy_(pieces(" is").mean(0))
         self.says.copy_(pieces(" says").mean(0))
+        self.otherwise.copy_(pieces(" or").mean(0))
         self.newline.copy_(pieces("\n").mean(0))
         self.ending.copy_(pieces(END).mean(0))
 
@@ -137,26 +144,38 @@ class PointTokens(nn.Module):
         colour = shade.softmax(-1).to(self.newline.dtype) @ self.colour_table
         # Colour 0 is "none": several colours, or none that has a name. A statement still gives the likeliest one.
         stated = shade[:, 1:].softmax(-1).to(self.newline.dtype) @ self.colour_table[1:]
-        chance = (SHARPNESS * seen.name.float()).softmax(-1).to(self.newline.dtype)
-        name = torch.einsum("on,nkd->okd", chance, self.name_table)  # (objects, NAME_TOKENS, hidden)
-        extra = self.object_correction(out.object_feature[row].flatten(0, 1)[points.objects]).to(name.dtype)
-        name = name + extra[:, None]
-        likeliest = chance.argmax(-1)
-        pieces = 1 + self.name_table[likeliest, 1].any(-1).long()
+        extra = self.object_correction(out.object_feature[row].flatten(0, 1)[points.objects])
+        names = self._names(seen.name.float(), extra.to(colour.dtype))
         newline, groups, statements = self.newline[None], [], []
         for i, box in enumerate(points.boxes):
             digits = self.digit_table[[int(d) for value in box for d in f"{quantise(value):02d}"]]
-            called = name[i, : pieces[i]]
+            called = names[i]
             groups.append(torch.cat([colour[i : i + 1], called, self.colon[None], digits, newline]))
             statements.append(torch.cat([called, self.copula[None], stated[i : i + 1], newline]))
-            statements.append(torch.cat([called, words(f" {whereabouts(box)}").to(name.dtype), newline]))
+            statements.append(torch.cat([called, words(f" {whereabouts(box)}").to(called.dtype), newline]))
             statements += [torch.cat([called, self.says[None], line]) for line in written[i] if len(line)]
-        labels = likeliest.tolist()
+        labels = seen.name.argmax(-1).tolist()
         for label, number in Counter(labels).items():
-            first = labels.index(label)
-            count = words(f" {NUMBERS[number] if number < len(NUMBERS) else number}").to(name.dtype)
-            statements.append(torch.cat([count, name[first, : pieces[first]], newline]))
+            count = words(f" {NUMBERS[number] if number < len(NUMBERS) else number}").to(colour.dtype)
+            statements.append(torch.cat([count, names[labels.index(label)], newline]))
         return [*groups, *statements]
+
+    def _names(self, logits: Tensor, extra: Tensor) -> list[Tensor]:
+        """Per object its name, the expectation under `logits` (objects, names) with `extra` (objects, hidden) added,
+        and what else it may be where that is in doubt; (tokens, hidden) each."""
+        chance = (SHARPNESS * logits).softmax(-1).to(extra.dtype)
+        mixed = torch.einsum("on,nkd->okd", chance, self.name_table) + extra[:, None]
+        likely, ranked = logits.softmax(-1).topk(1 + RUNNERS_UP)
+        found = []
+        for i, (shares, labels) in enumerate(zip(likely.tolist(), ranked.tolist(), strict=True)):
+            others = [k for share, k in zip(shares, labels, strict=True) if shares[0] < DOUBT and share >= LEAST][1:]
+            added = [part for k in others for part in (self.otherwise[None], self.name_table[k, : self._pieces(k)])]
+            found.append(torch.cat([mixed[i, : self._pieces(labels[0])], *added]))
+        return found
+
+    def _pieces(self, label: int) -> int:
+        """Tokens of a name."""
+        return 1 + int(self.name_table[label, 1].any())
 
     def _line(self, written: Writing, words: Callable[[str], Tensor]) -> Tensor:
         """Tokens of a line and its end; none where nothing can be read."""

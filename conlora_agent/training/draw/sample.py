@@ -43,6 +43,8 @@ class DrawnObject:
     colour: str | None = None
     size: str | None = None
     text: str | None = None
+    also: tuple[str, ...] = ()
+    """What else it may be taken for, where its name is told in doubt."""
 
 
 @dataclass

@@ -13,7 +13,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from conlora_agent.backbone.nano.tokens import quantise
+from conlora_agent.backbone.nano.tokens import RUNNERS_UP, quantise
 from conlora_agent.backbone.nano.wording import NUMBERS, whereabouts
 from conlora_agent.core.types import Box
 from conlora_agent.training.draw.colours import COLOURS
@@ -33,8 +33,13 @@ COVERED = 0.5
 """On photographs a thing may cover so much of another."""
 COLOURED, LETTERED, TITLED = 0.8, 0.5, 0.12
 """Shares: of objects with a colour, of things with something written on them, of scenes with a line beside them."""
-MISNAMED, MISCOLOURED = 0.08, 0.1
-"""Shares of names told as another, mostly of the same group, and of objects told in another colour."""
+MISCOLOURED = 0.1
+"""Share of objects told in another colour."""
+DOUBTFUL, MISNAMED = 0.36, 0.02
+"""Shares of names that are told with others beside them, and of the rest that are told as another."""
+RANKS = (0.56, 0.18, 0.06, 0.04)
+"""Chances that a doubtful name is the first of those told, the second and so on, or (the rest) none of them. These and
+the shares above are as counted on drawings of a style that is not trained on, nor evaluated."""
 
 
 def layout(rng: random.Random, size: tuple[int, int], words: Words) -> Sample:
@@ -89,15 +94,26 @@ def _as_found(items: list[DrawnObject]) -> list[DrawnObject]:
 def _mistaken(rng: random.Random, items: list[DrawnObject]) -> list[DrawnObject]:
     """Objects as they may be taken for: mostly what they are, and things of a kind for the same."""
     names = dict.fromkeys(item.name for item in items)
-    taken_for = {name: _another(rng, name) if rng.random() < MISNAMED else name for name in names}
+    taken_for = {name: _taken_for(rng, name) for name in names}
     return [
         replace(
             item,
-            name=taken_for[item.name],
+            name=taken_for[item.name][0],
+            also=taken_for[item.name][1:],
             colour=rng.choice((*COLOURS, None)) if rng.random() < MISCOLOURED else item.colour,
         )
         for item in items
     ]
+
+
+def _taken_for(rng: random.Random, name: str) -> tuple[str, ...]:
+    """What a thing is told as, the likeliest name first."""
+    if rng.random() >= DOUBTFUL:
+        return (_another(rng, name) if rng.random() < MISNAMED else name,)
+    names = [_another(rng, name) for _ in range(rng.randint(2, 1 + RUNNERS_UP))]
+    rank = rng.choices((*range(len(RANKS)), len(names)), (*RANKS, 1 - sum(RANKS)))[0]
+    names[rank : rank + 1] = [name] * (rank < len(names))
+    return tuple(dict.fromkeys(names))
 
 
 def _another(rng: random.Random, name: str) -> str:
@@ -123,21 +139,27 @@ def told(sample: Sample) -> str:
     items = left_to_right(sample)
     boxes = [_share(item.box, width, height) for item in items]
     groups = (
-        f" {item.colour or 'a'} {item.name}:{''.join(f'{quantise(v):02d}' for v in box)}\n"
+        f" {item.colour or 'a'} {_called(item)}:{''.join(f'{quantise(v):02d}' for v in box)}\n"
         for item, box in zip(items, boxes, strict=True)
     )
     said = (line for item, box in zip(items, boxes, strict=True) for line in _stated(item, box, sample.lines))
     counts = Counter(item.name for item in items)
-    numbers = (f" {NUMBERS[number] if number < len(NUMBERS) else number} {name}\n" for name, number in counts.items())
+    first = {item.name: item for item in reversed(items)}
+    numbers = (f" {NUMBERS[n] if n < len(NUMBERS) else n} {_called(first[name])}\n" for name, n in counts.items())
     return "".join([*groups, *said, *numbers, "\n".join(line.text for line in sample.lines)]) or "\n"
 
 
 def _stated(item: DrawnObject, box: Box, lines: list[TextLine]) -> Iterator[str]:
     # Even of what has no colour of its own the likeliest is stated: any, but the same one each time.
-    yield f" {item.name} is {item.colour or COLOURS[int(sum(item.box)) % len(COLOURS)]}\n"
-    yield f" {item.name} {whereabouts(box)}\n"
+    called = _called(item)
+    yield f" {called} is {item.colour or COLOURS[int(sum(item.box)) % len(COLOURS)]}\n"
+    yield f" {called} {whereabouts(box)}\n"
     if item.text:
-        yield from (f" {item.name} says {line.text}\n" for line in lines if _lies_on(line.box, item.box))
+        yield from (f" {called} says {line.text}\n" for line in lines if _lies_on(line.box, item.box))
+
+
+def _called(item: DrawnObject) -> str:
+    return " or ".join((item.name, *item.also))
 
 
 def _lies_on(line: PixelBox, box: PixelBox) -> bool:
