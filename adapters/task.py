@@ -16,6 +16,7 @@ from adapters.hub import fetch
 from adapters.manifest import Manifest, read_manifest, read_text
 from adapters.weights import check_weights
 from conlora_agent.core.errors import ManifestError
+from conlora_agent.core.files import numbered_lines
 from conlora_agent.core.types import Example, Route
 
 EXAMPLES = "examples.jsonl"
@@ -103,9 +104,8 @@ def load_task(folder: Path, *, builtin: bool = False, offline: bool = False) -> 
 
 def read_examples(path: Path) -> tuple[Example, ...]:
     """The routing examples in a JSONL file, blank lines skipped. Raises ManifestError naming file and line."""
-    lines = read_text(path, MAX_BYTES).split("\n")  # not splitlines, which also cuts at separators inside a text
     shown = f"{path.parent.name}/{path.name}"
-    return tuple(_example(line, f"{shown}, line {i}") for i, line in enumerate(lines, start=1) if line.strip())
+    return tuple(_example(line, f"{shown}, line {i}") for i, line in numbered_lines(read_text(path, MAX_BYTES)))
 
 
 def _example(line: str, where: str) -> Example:

@@ -13,7 +13,7 @@ import sys
 from pathlib import Path
 
 from conlora_agent.core.errors import BadInput, ConloraError, reason
-from conlora_agent.core.files import replace_file
+from conlora_agent.core.files import numbered_lines, read_text, replace_file
 from conlora_agent.settings import Settings
 from conlora_agent.training.photographs import HELDOUT, photographs
 
@@ -39,7 +39,7 @@ def write(folder: Path, cache: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise BadInput(f"{folder} cannot be made a folder ({reason(error)})", "name another one") from error
-    rows = [json.loads(line) for line in LABELS.read_text(encoding="utf-8").splitlines()]
+    rows = [json.loads(line) for _, line in numbered_lines(read_text(LABELS))]
     for number, picture in enumerate(photographs(HELDOUT, cache)):
         picture.save(folder / f"{number:02d}.png")
     lines = (json.dumps({**row, "image": f"{row['image']:02d}.png"}) for row in rows)

@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from conlora_agent.core.errors import DataError
+from conlora_agent.core.files import numbered_lines, read_text
 from conlora_agent.core.types import CHAT, CLARIFY, Example, Route
 
 EXAMPLES = Path(__file__).parent / "examples"
@@ -97,11 +98,7 @@ def shared_examples() -> SharedExamples:
 
 def read_rows(path: Path, row: type[Row]) -> tuple[Row, ...]:
     """The lines of a JSONL file as `row` objects. Raises DataError naming file and line."""
-    rows: list[Row] = []
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
-        if line.strip():
-            rows.append(_parse(path, number, line, row))
-    return tuple(rows)
+    return tuple(_parse(path, number, line, row) for number, line in numbered_lines(read_text(path)))
 
 
 def _parse(path: Path, number: int, line: str, row: type[Row]) -> Row:

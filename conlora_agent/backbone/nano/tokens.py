@@ -24,7 +24,7 @@ from conlora_agent.backbone.nano.points import Points
 from conlora_agent.backbone.nano.processing import END
 from conlora_agent.backbone.nano.reader import Writing
 from conlora_agent.backbone.nano.vision import Sight
-from conlora_agent.backbone.nano.wording import NUMBERS, whereabouts
+from conlora_agent.backbone.nano.wording import in_words, whereabouts
 
 NAME_TOKENS = 2
 """Tokens per object name: its first word piece, and the mean of the others (zero when there are none)."""
@@ -147,16 +147,15 @@ class PointTokens(nn.Module):
         extra = self.object_correction(out.object_feature[row].flatten(0, 1)[points.objects])
         names = self._names(seen.name.float(), extra.to(colour.dtype))
         newline, groups, statements = self.newline[None], [], []
-        for i, box in enumerate(points.boxes):
+        for i, (called, box) in enumerate(zip(names, points.boxes, strict=True)):
             digits = self.digit_table[[int(d) for value in box for d in f"{quantise(value):02d}"]]
-            called = names[i]
             groups.append(torch.cat([colour[i : i + 1], called, self.colon[None], digits, newline]))
             statements.append(torch.cat([called, self.copula[None], stated[i : i + 1], newline]))
             statements.append(torch.cat([called, words(f" {whereabouts(box)}").to(called.dtype), newline]))
             statements += [torch.cat([called, self.says[None], line]) for line in written[i] if len(line)]
         labels = seen.name.argmax(-1).tolist()
         for label, number in Counter(labels).items():
-            count = words(f" {NUMBERS[number] if number < len(NUMBERS) else number}").to(colour.dtype)
+            count = words(f" {in_words(number)}").to(colour.dtype)
             statements.append(torch.cat([count, names[labels.index(label)], newline]))
         return [*groups, *statements]
 
@@ -166,16 +165,13 @@ class PointTokens(nn.Module):
         chance = (SHARPNESS * logits).softmax(-1).to(extra.dtype)
         mixed = torch.einsum("on,nkd->okd", chance, self.name_table) + extra[:, None]
         likely, ranked = logits.softmax(-1).topk(1 + RUNNERS_UP)
+        pieces = (1 + self.name_table[:, 1].any(-1).long()).tolist()
         found = []
-        for i, (shares, labels) in enumerate(zip(likely.tolist(), ranked.tolist(), strict=True)):
-            others = [k for share, k in zip(shares, labels, strict=True) if shares[0] < DOUBT and share >= LEAST][1:]
-            added = [part for k in others for part in (self.otherwise[None], self.name_table[k, : self._pieces(k)])]
-            found.append(torch.cat([mixed[i, : self._pieces(labels[0])], *added]))
+        for i, (shares, (label, *others)) in enumerate(zip(likely.tolist(), ranked.tolist(), strict=True)):
+            also = [k for k, share in zip(others, shares[1:], strict=True) if shares[0] < DOUBT and share >= LEAST]
+            added = [part for k in also for part in (self.otherwise[None], self.name_table[k, : pieces[k]])]
+            found.append(torch.cat([mixed[i, : pieces[label]], *added]))
         return found
-
-    def _pieces(self, label: int) -> int:
-        """Tokens of a name."""
-        return 1 + int(self.name_table[label, 1].any())
 
     def _line(self, written: Writing, words: Callable[[str], Tensor]) -> Tensor:
         """Tokens of a line and its end; none where nothing can be read."""

@@ -15,6 +15,11 @@ WHERE = {
 """Parts of the picture and how a sentence says them."""
 
 
+def in_words(number: int) -> str:
+    """A number as a word, as far as there is one."""
+    return NUMBERS[number] if number < len(NUMBERS) else str(number)
+
+
 def part_of_picture(x: float, y: float) -> str:
     """The part, a key of WHERE, that a place (0..1, 0..1) is in."""
     down = "top" if y < MIDDLE[0] else "bottom" if y > MIDDLE[1] else ""
