@@ -30,11 +30,15 @@ DAMAGE = (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, NotImplemented
 
 
 def pack(folder: Path, archive: Path) -> Path:
-    """Write the task in `folder` to the new file `archive`, without its code. Raises BadInput when it exists."""
+    """Write the task in `folder` to the new file `archive`, without its code.
+
+    Raises BadInput when it exists, or its folder does not.
+    """
     if archive.exists():
         raise BadInput(f"{archive} exists already", "name a file that does not exist yet: --to FILE")
+    if not archive.absolute().parent.is_dir():
+        raise BadInput(f"there is no folder {archive.parent}", "make it first, or choose another --to")
     try:
-        archive.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=".", dir=archive.parent) as staged:
             work = Path(staged) / "task.zip"
             with zipfile.ZipFile(work, "w", zipfile.ZIP_DEFLATED) as out:

@@ -23,7 +23,8 @@ from pydantic import (
     model_validator,
 )
 
-from conlora_agent.core.errors import ManifestError
+from conlora_agent.core import files
+from conlora_agent.core.errors import DataError, ManifestError
 from conlora_agent.core.types import CHAT, CLARIFY
 
 MANIFEST = "task.toml"
@@ -199,21 +200,14 @@ def parse_manifest(text: str, *, where: str = MANIFEST) -> Manifest:
 
 def read_text(path: Path, limit: int) -> str:
     """A small UTF-8 file of a task folder. Raises ManifestError when there is none or it is not one."""
-    shown = f"{path.parent.name}/{path.name}"
     if not path.is_file():
         raise ManifestError(
             f"there is no {path.name} in {path.parent}", "write one, or start with: conlora tasks new NAME"
         )
     try:
-        with path.open("rb") as stream:
-            data = stream.read(limit + 1)
-        if len(data) > limit:
-            raise ManifestError(f"{shown} is larger than {limit // 1024} KiB", "shorten it")
-        return data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise ManifestError(f"{shown} is not UTF-8 text (byte {error.start})", "save it as UTF-8") from error
-    except OSError as error:
-        raise ManifestError(f"{shown} cannot be read ({error.strerror})", "correct its permissions") from error
+        return files.read_text(path, limit)
+    except DataError as error:
+        raise ManifestError(error.problem, error.remedy) from error
 
 
 def _explain(error: ValidationError, where: str) -> ManifestError:

@@ -60,11 +60,17 @@ def test_a_task_packed_removed_and_added_again_is_the_same(registry: TaskRegistr
     (folder / "LICENSE").write_text("free")
     added = registry.add(folder).folder
     before = contents(added)
-    first, second = pack(added, tmp_path / "a.zip"), pack(added, tmp_path / "out" / "b.zip")
+    first, second = pack(added, tmp_path / "a.zip"), pack(added, tmp_path / "b.zip")
     assert first.read_bytes() == second.read_bytes()
     registry.remove("leaves")
     assert contents(registry.add(first).folder) == before
     assert registry.check("leaves") == []
+
+
+def test_no_folder_is_made_for_an_archive(registry: TaskRegistry, tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match=r"there is no folder .*new; make it first, or choose another --to"):
+        pack(registry.get("ocr").folder, tmp_path / "new" / "ocr.zip")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_built_in_task_is_packed_without_its_code(registry: TaskRegistry, tmp_path: Path) -> None:

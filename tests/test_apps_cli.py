@@ -70,10 +70,12 @@ def test_a_turn_that_ends_in_a_question_exits_with_0() -> None:
 
 
 def test_a_turn_that_served_nothing_exits_with_1_and_says_why() -> None:
-    ended = conlora("ask", "how many?", "--image", PICTURE, "--task", "grounding", "--json")
+    words = ("ask", "how many?", "--image", PICTURE, "--task", "grounding")
+    ended = conlora(*words, "--json")
     assert ended.code == 1
     assert ended.json["steps"][0]["status"] == "failed"
     assert "ask in other words" in ended.error
+    assert conlora(*words).error == ended.error
 
 
 @pytest.mark.parametrize("unclear", ["hm, what's this", "-hm"])
@@ -124,6 +126,7 @@ def test_ask_draws_the_boxes_into_a_file(tmp_path: Path) -> None:
         ),
         (["eval", "ocr", "--limit", "0"], "--limit"),
         (["web", "--port", "70000"], "--port"),
+        (["web", "--host", "0.0.0.0"], "0.0.0.0 can be reached from elsewhere; give --api-key KEY"),
         (["chat", "--thread", "a b"], "'a b' cannot be a thread id"),
         (["route", ""], "the message is empty"),
     ],

@@ -1,4 +1,4 @@
-"""`conlora serve` as a process of its own: it starts, says where it is, and stops so that no turn is torn."""
+"""`conlora serve` and `web` as processes of their own: they start, say where they are, and stop, no turn torn."""
 
 from __future__ import annotations
 
@@ -38,12 +38,14 @@ main(sys.argv[1:], open_agent=lambda settings, progress: scripted_agent(settings
 
 
 @contextmanager
-def process(*options: str, seconds: float = 0) -> Iterator[tuple[subprocess.Popen[str], str]]:
-    command = [sys.executable, "-c", PROGRAM.format(seconds=seconds), "serve", "--port", "0", "--no-web", *options]
-    child = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, cwd=Path(__file__).parents[1])
+def process(
+    *options: str, command: str = "serve --no-web", seconds: float = 0
+) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    words = [sys.executable, "-c", PROGRAM.format(seconds=seconds), *command.split(), "--port", "0", *options]
+    child = subprocess.Popen(words, stderr=subprocess.PIPE, text=True, cwd=Path(__file__).parents[1])
     assert child.stderr is not None
     try:
-        found = next(filter(None, (re.search(r"serving at (http://\S+)/ ", line) for line in child.stderr)))
+        found = next(filter(None, (re.search(r" at (http://\S+)/ ", line) for line in child.stderr)))
         yield child, found[1]
     finally:
         child.kill()
@@ -93,3 +95,12 @@ def test_a_port_that_is_none_is_refused(port: str) -> None:
     command = [sys.executable, "-m", "conlora_agent", "serve", "--port", port]
     ended = subprocess.run(command, capture_output=True, text=True, env=os.environ, check=False)
     assert (ended.returncode, ended.stderr.count("\n")) == (2, 1)
+
+
+def test_with_a_key_the_web_chat_shows_nothing_before_a_log_in() -> None:
+    options = ("--host", "0.0.0.0", "--no-open", "--api-key", "secret")
+    with process(*options, command="web") as (_, url), httpx.Client(base_url=url) as client:
+        said = [client.get("/config").status_code]
+        for word in ("wrong", "secret"):
+            said.append(client.post("/login", data={"username": "anyone", "password": word}).status_code)
+        assert [*said, client.get("/config").status_code] == [401, 400, 200, 200]

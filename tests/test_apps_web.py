@@ -346,14 +346,14 @@ def test_a_task_folder_comes_as_single_files(agent: Agent, tmp_path: Path) -> No
 
 
 def test_a_port_that_is_taken_is_one_clear_error() -> None:
-    from apps.web.server import listen
+    from apps.listening import listen
 
     with socket.create_server(("127.0.0.1", 0)) as taken, pytest.raises(Failure, match="--port"):
         listen("127.0.0.1", taken.getsockname()[1])
 
 
 def test_an_address_that_is_none_is_bad_input(monkeypatch: pytest.MonkeyPatch) -> None:
-    from apps.web.server import listen
+    from apps.listening import listen
 
     def unknown(*_: object, **__: object) -> None:
         raise socket.gaierror(-2, "Name or service not known")
@@ -364,7 +364,7 @@ def test_an_address_that_is_none_is_bad_input(monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_the_url_names_a_place_that_can_be_opened() -> None:
-    from apps.web.server import address, listen
+    from apps.listening import address, listen
 
     with listen("0.0.0.0", 0) as listening:
         assert address(listening) == f"http://127.0.0.1:{listening.getsockname()[1]}/"

@@ -12,8 +12,9 @@ from typing import Any
 
 import pytest
 
+from apps.listening import listen
 from apps.preparation import Preparation
-from apps.web.server import listen, web_app
+from apps.web.server import web_app
 from conlora_agent.agent import Agent
 from conlora_agent.core.protocols import GenerateRequest
 from conlora_agent.settings import Settings

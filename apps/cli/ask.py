@@ -61,11 +61,12 @@ def ask(
         for line in steps:
             terminal.dim(line)
         terminal.say(answer)
+    if failed := failure(result):
+        raise Failure(failed)
+    if not as_json:
         terminal.note(f"go on with: conlora ask --thread {result.thread} TEXT")
         if lesson is not None:
             terminal.note(f"to have that go to {lesson.route} from now on: {teaching(lesson)}")
-    if failed := failure(result):
-        raise Failure(failed)
 
 
 def failure(result: TurnResult) -> str | None:

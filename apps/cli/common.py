@@ -94,6 +94,10 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print one line of JSON
 BackboneOption = Annotated[str | None, typer.Option("--backbone", metavar="NAME", help="Model to use.")]
 ImageOption = Annotated[Path | None, typer.Option("--image", metavar="PATH", help="Picture to talk about.")]
 ThreadOption = Annotated[str | None, typer.Option("--thread", metavar="ID", help="Conversation to go on with.")]
+KeyOption = Annotated[
+    list[str] | None,
+    typer.Option("--api-key", metavar="KEY", help="Key that callers have to send; repeat it for several."),
+]
 TaskOption = Annotated[str | None, typer.Option("--task", metavar="NAME", help="Route to take, instead of the router.")]
 
 

@@ -32,7 +32,7 @@ def mcp(
     if http and host not in LOCAL:
         raise BadInput(f"MCP over HTTP has no password and stays on this machine, not {host}", "leave --host out")
     if http:
-        from apps.web.server import listen
+        from apps.listening import listen
 
         listen(host, port).close()  # whether it can be; uvicorn would answer with its log
     from apps.mcp import make_server

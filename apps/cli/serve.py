@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from apps.cli.common import BackboneOption, load_settings, terminal_of
+from apps.cli.common import BackboneOption, KeyOption, load_settings, terminal_of
 
 
 def serve(
@@ -15,10 +15,7 @@ def serve(
         str, typer.Option("--host", help="Address to listen on; without a key only this machine's own.")
     ] = "127.0.0.1",
     port: Annotated[int, typer.Option("--port", min=0, max=65535, help="0 takes a free one.")] = 8000,
-    api_key: Annotated[
-        list[str] | None,
-        typer.Option("--api-key", metavar="KEY", help="Key that callers have to send; repeat it for several."),
-    ] = None,
+    api_key: KeyOption = None,
     web: Annotated[bool, typer.Option("--web/--no-web", help="Serve the web chat at /.")] = True,
     backbone: BackboneOption = None,
 ) -> None:

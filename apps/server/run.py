@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import contextlib
-import hmac
-import ipaddress
 import logging
 import signal
-import socket
 import sys
 import threading
 import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from apps.listening import address, check_loopback, listen, login
 from apps.preparation import Preparation
-from apps.web.server import address, listen, retention
-from conlora_agent.core.errors import BadInput
+from apps.web.server import retention
 from conlora_agent.settings import Settings
 
 if TYPE_CHECKING:
@@ -70,26 +67,11 @@ def serve(
     say("stopped")
 
 
-def check_loopback(host: str) -> None:
-    """Refuse, while no key protects the server, an address that others can reach. Raises BadInput."""
-    try:
-        found = {info[4][0] for info in socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)}
-    except OSError as error:
-        raise BadInput(f"no address named {host!r} ({error.strerror})", "try --host 127.0.0.1") from error
-    if not all(ipaddress.ip_address(str(one).split("%")[0]).is_loopback for one in found):
-        raise BadInput(f"{host} can be reached from elsewhere", "give --api-key KEY, or --host 127.0.0.1")
-
-
 def _page(agent: Agent, preparation: Preparation) -> FastAPI:
     """The web chat; behind a log-in with any name and a key as password, where there are keys."""
     from apps.web.server import web_app
 
-    keys = agent.settings.api_keys
-
-    def known(_: str, password: str) -> bool:
-        return any(hmac.compare_digest(password.encode(), key.encode()) for key in keys)
-
-    return web_app(agent, preparation, auth=known if keys else None)
+    return web_app(agent, preparation, auth=login(agent.settings.api_keys))
 
 
 def _beside(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import socket
 import sys
 import threading
 import time
@@ -13,8 +12,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from apps.listening import Auth, address, check_loopback, listen, login
 from apps.preparation import Preparation
-from conlora_agent.core.errors import BadInput, Failure, reason
 from conlora_agent.memory.retention import Retention
 from conlora_agent.settings import Settings
 
@@ -25,8 +24,6 @@ if TYPE_CHECKING:
 
     from apps.cli.common import OpenAgent
     from conlora_agent.agent import Agent
-
-Auth = Callable[[str, str], bool]
 
 TURNS_AT_ONCE = 8
 SHUTDOWN_S = 3
@@ -42,10 +39,13 @@ def serve(
     open_browser: bool = False,
     say: Callable[[str], None] = print,
 ) -> None:
-    """Serve the page until interrupted. `port` 0 takes a free one.
+    """Serve the page until interrupted. `port` 0 takes a free one. With keys it asks for a log-in.
 
-    Raises BadInput for an address that cannot be listened on, Failure for a port that is taken.
+    Raises BadInput for an address that cannot be listened on or is not this machine's own while there is no key,
+    Failure for a port that is taken.
     """
+    if not settings.api_keys:
+        check_loopback(host)
     listening = listen(host, port)
     say("starting the web chat")
     import uvicorn
@@ -58,7 +58,10 @@ def serve(
 
     with listening, open_agent(settings, progress) as agent, retention(agent):
         config = uvicorn.Config(
-            web_app(agent, preparation), log_level="warning", timeout_graceful_shutdown=SHUTDOWN_S, lifespan="on"
+            web_app(agent, preparation, auth=login(settings.api_keys)),
+            log_level="warning",
+            timeout_graceful_shutdown=SHUTDOWN_S,
+            lifespan="on",
         )
         server = uvicorn.Server(config)
         url = address(listening)
@@ -139,24 +142,3 @@ def started(
 def has_display() -> bool:
     """Whether a browser would have a window. Without one, Python may start a text browser in this terminal."""
     return not sys.platform.startswith("linux") or bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
-
-
-def listen(host: str, port: int) -> socket.socket:
-    """A socket that listens. Raises BadInput or Failure."""
-    try:
-        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
-    except OSError as error:
-        raise BadInput(f"no address named {host!r} ({error.strerror})", "try --host 127.0.0.1") from error
-    try:
-        return socket.create_server((host, port), family=family)
-    except OSError as error:
-        # What Python adds to the system's words names the address again.
-        why = os.strerror(error.errno) if error.errno else reason(error)
-        raise Failure(f"cannot listen on {host}:{port} ({why})", "choose another --port") from error
-
-
-def address(listening: socket.socket) -> str:
-    """The URL to open on this machine."""
-    host, port = listening.getsockname()[:2]
-    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
-    return f"http://[{host}]:{port}/" if ":" in host else f"http://{host}:{port}/"

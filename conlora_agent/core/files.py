@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import threading
 from pathlib import Path
@@ -20,10 +21,14 @@ def replace_file(path: Path, data: bytes) -> None:
         beside.unlink(missing_ok=True)
 
 
-def read_text(path: Path) -> str:
-    """A text file in UTF-8, without its byte order mark. Raises DataError."""
+def read_text(path: Path, limit: int | None = None) -> str:
+    """A text file in UTF-8 of at most `limit` bytes, without its byte order mark. Raises DataError."""
     try:
-        return path.read_text(encoding="utf-8-sig")
+        with path.open("rb") as stream:
+            data = stream.read() if limit is None else stream.read(limit + 1)
+        if limit is not None and len(data) > limit:
+            raise DataError(f"{path} is larger than {limit // 1024} KiB", "shorten it")
+        return io.TextIOWrapper(io.BytesIO(data), "utf-8-sig").read()
     except UnicodeDecodeError as error:
         raise DataError(f"{path} is not UTF-8 text (byte {error.start})", "save it as UTF-8") from error
     except OSError as error:
