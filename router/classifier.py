@@ -139,9 +139,8 @@ class _Material:
 
 def fit_classifier(routes: Sequence[Route], turns: Sequence[TrainingTurn], encode: Encode) -> CrossFitted:
     """Fit, with temperature and thresholds cross-fitted. Takes about a second once the examples are encoded."""
-    material = _material(routes, turns, encode)
-    weights = scarce_weights(routes, turns)
-    material = replace(material, weights=weights, head_start=head_start(routes, material.x))
+    material = _material(routes, turns, encode, scarce_weights(routes, turns))
+    material = replace(material, head_start=head_start(routes, material.x))
     fold = np.array([fold_of(t.message) for t in turns])
     without = tuple(material.fit(np.flatnonzero(fold != number)) for number in range(FOLDS))
     written = np.array([position for position, turn in enumerate(turns) if turn.written])
@@ -157,7 +156,7 @@ def fit_classifier(routes: Sequence[Route], turns: Sequence[TrainingTurn], encod
 
 def fit_unchecked(routes: Sequence[Route], turns: Sequence[TrainingTurn], encode: Encode) -> Classifier:
     """Fit without calibration: for validation data to follow, see Classifier.checked."""
-    return _material(routes, turns, encode).fit(np.arange(len(turns)))
+    return _material(routes, turns, encode, turn_weights(turns)).fit(np.arange(len(turns)))
 
 
 def cross_checked(
@@ -168,7 +167,7 @@ def cross_checked(
     Where there are none, each fold also leaves out some routes altogether: their messages stand in for the unknown.
     No gate where that would leave too few routes to tell apart.
     """
-    material = _material(routes, turns, encode)
+    material = _material(routes, turns, encode, turn_weights(turns))
     fold = _folds_by_route(turns, material.labels)
     absent = material.labels % FOLDS if not unknown and len(routes) > MANY_ROUTES else np.full(len(turns), -1)
     inside, outside, labels = [], [], []
@@ -199,12 +198,12 @@ def _folds_by_route(turns: Sequence[TrainingTurn], labels: Labels) -> Labels:
     return folds
 
 
-def _material(routes: Sequence[Route], turns: Sequence[TrainingTurn], encode: Encode) -> _Material:
+def _material(routes: Sequence[Route], turns: Sequence[TrainingTurn], encode: Encode, weights: Array) -> _Material:
     table = RouteTable(tuple(r.name for r in routes), tuple(r.needs_image for r in routes))
     x = features([t.query for t in turns], encode([t.query.text for t in turns]), table)
     labels = np.array([table.index(t.route) for t in turns], dtype=np.intp)
     directions = principal_directions(x.texts)
-    return _Material(table, directions, replace(x, texts=x.texts @ directions), labels, turn_weights(turns))
+    return _Material(table, directions, replace(x, texts=x.texts @ directions), labels, weights)
 
 
 def _by_fold(without: Sequence[Classifier], queries: Sequence[RouteQuery], vectors: Vectors, fold: Labels) -> Judgement:
