@@ -1,9 +1,11 @@
-"""The remote backbone against a real vLLM on the CPU, with a tiny LLaVA: `make test-vllm`, not part of `make test`.
+"""The remote backbone against a real vLLM on the CPU, with a tiny LLaVA and a tiny Idefics3: `make test-vllm`, not part
+of `make test`.
 
 `CONLORA_TEST_VLLM` names vLLM's virtual environment. Greedy answers must be those of transformers and PEFT, text and
-pictures; stacks are loaded at run time, asked for in turns, and taken away. Two things fail in vLLM 0.32 itself and are
-left out: with `--enable-tower-connector-lora` it dies of a picture in LLaVA (its CLIP has one token more than are
-counted), and on the CPU a row without a stack answers otherwise beside rows that have one than it does alone.
+pictures; stacks are loaded at run time, asked for in turns, and taken away; those of Idefics3 adapt its vision encoder
+and its connector, too. Two things fail in vLLM 0.32 itself and are left out: with `--enable-tower-connector-lora` it
+dies of a picture in LLaVA (its CLIP has one token more than are counted), and on the CPU a row without a stack answers
+otherwise beside rows that have one than it does alone.
 """
 
 from __future__ import annotations
@@ -15,6 +17,7 @@ import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -37,24 +40,38 @@ from tests.tiny_families import TEMPLATE, tokenizer
 
 VLLM = os.environ.get("CONLORA_TEST_VLLM", "")
 READY_S = 900
+VISION = {
+    "hidden_size": 128, "intermediate_size": 256, "num_hidden_layers": 3, "num_attention_heads": 2, "image_size": 28,
+    "patch_size": 14,
+}  # fmt: skip
 WORDS = r"model\.language_model\.layers\.\d+\.self_attn\.[qv]_proj"
 pytestmark = pytest.mark.skipif(not VLLM, reason="run: make test-vllm")
 
 
-def save_model(folder: Path) -> Path:
-    """A tiny LLaVA as vLLM takes it: heads of 64, a whole processor."""
+def text_of(tok: Any) -> dict[str, Any]:
+    """A language model with heads of 64, as vLLM wants them."""
+    return T.LlamaConfig(
+        hidden_size=128, intermediate_size=256, num_hidden_layers=2, num_attention_heads=2, num_key_value_heads=2,
+        max_position_embeddings=512, bos_token_id=None, vocab_size=len(tok), eos_token_id=tok.eos_token_id,
+        pad_token_id=tok.pad_token_id,
+    ).to_dict()  # fmt: skip
+
+
+def save_whole(made: Any, processor: Any, folder: Path) -> None:
+    """A model with its whole processor, as vLLM takes them."""
+    # Nothing but printable words: half a character has no text to compare.
+    words = [processor.tokenizer.decode([i]) for i in range(len(processor.tokenizer))]
+    silent = [i for i, word in enumerate(words) if not word.isprintable() or "\ufffd" in word]
+    made.lm_head.weight.data[silent] = 0
+    made.save_pretrained(folder)
+    processor.save_pretrained(folder)
+
+
+def save_llava(folder: Path) -> Path:
     torch.manual_seed(0)
     tok = tokenizer(image="<image>")
-    ids = {"vocab_size": len(tok), "eos_token_id": tok.eos_token_id, "pad_token_id": tok.pad_token_id}
-    text = T.LlamaConfig(
-        hidden_size=128, intermediate_size=256, num_hidden_layers=2, num_attention_heads=2, num_key_value_heads=2,
-        max_position_embeddings=512, bos_token_id=None, **ids,
-    )  # fmt: skip
-    vision = T.CLIPVisionConfig(
-        hidden_size=128, intermediate_size=256, num_hidden_layers=3, num_attention_heads=2, image_size=28, patch_size=14
-    )
     config = T.LlavaConfig(
-        text_config=text.to_dict(), vision_config=vision.to_dict(), vision_feature_layer=-2,
+        text_config=text_of(tok), vision_config=T.CLIPVisionConfig(**VISION).to_dict(), vision_feature_layer=-2,
         image_token_id=tok.convert_tokens_to_ids("<image>"), vision_feature_select_strategy="default",
     )  # fmt: skip
     images = T.CLIPImageProcessorPil(size={"shortest_edge": 28}, crop_size={"height": 28, "width": 28})
@@ -62,12 +79,7 @@ def save_model(folder: Path) -> Path:
         image_processor=images, tokenizer=tok, patch_size=14, vision_feature_select_strategy="default",
         num_additional_image_tokens=1, chat_template=TEMPLATE.replace("IMAGE", "<image>"),
     )  # fmt: skip
-    made = T.LlavaForConditionalGeneration(config)
-    # Nothing but printable words: half a character has no text to compare.
-    silent = [i for i in range(len(tok)) if not tok.decode([i]).isprintable() or "\ufffd" in tok.decode([i])]
-    made.lm_head.weight.data[silent] = 0
-    made.save_pretrained(folder)
-    processor.save_pretrained(folder)
+    save_whole(T.LlavaForConditionalGeneration(config), processor, folder)
     # The names of released checkpoints, which vLLM knows and transformers loads, too.
     weights = load_file(folder / "model.safetensors")
     renamed = {
@@ -77,22 +89,50 @@ def save_model(folder: Path) -> Path:
     return folder
 
 
-def save_stack(model: Path, folder: Path, seed: int) -> Path:
+def save_idefics(folder: Path) -> Path:
+    torch.manual_seed(0)
+    tok = tokenizer("<fake_token_around_image>", "<global-img>", "<end_of_utterance>", image="<image>")
+    config = T.Idefics3Config(
+        text_config=text_of(tok), vision_config=VISION, scale_factor=2,
+        image_token_id=tok.convert_tokens_to_ids("<image>"), pad_token_id=tok.pad_token_id,
+    )  # fmt: skip
+    edge = {"longest_edge": 28}
+    images = T.Idefics3ImageProcessorPil(size=edge, max_image_size=edge, do_image_splitting=False)
+    template = TEMPLATE.replace("IMAGE", "<image>")
+    made = T.Idefics3ForConditionalGeneration(config)
+    for name, weight in made.named_parameters():  # what is seen shall matter to the answer
+        if ("vision_model" in name or "connector" in name) and weight.dim() > 1:
+            torch.nn.init.normal_(weight, std=0.1)
+    save_whole(made, T.Idefics3Processor(images, tok, image_seq_len=1, chat_template=template), folder)
+    return folder
+
+
+def save_stack(model: Path, folder: Path, seed: int, modules: str = WORDS) -> Path:
     base: Any = T.AutoModelForImageTextToText.from_pretrained(model)
     torch.manual_seed(seed)
-    config = LoraConfig(r=8, lora_alpha=64, target_modules=WORDS, init_lora_weights=False)
+    config = LoraConfig(r=8, lora_alpha=64, target_modules=modules, init_lora_weights=False)
     get_peft_model(base, config).save_pretrained(folder)
     return folder
 
 
 @contextmanager
-def vllm(model: Path, log: Path, **environ: str) -> Iterator[str]:
+def vllm(model: Path, log: Path, *more: str, **environ: str) -> Iterator[str]:
     """A running vLLM; the address up to /v1."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     words = "--enable-lora --max-loras 2 --max-lora-rank 8 --max-model-len 256 --dtype float32 --enforce-eager"
-    command = [f"{VLLM}/bin/vllm", "serve", str(model), "--host", "127.0.0.1", "--port", str(port), *words.split()]
+    command = [
+        f"{VLLM}/bin/vllm",
+        "serve",
+        str(model),
+        "--host",
+        "127.0.0.1",
+        "--port",
+        str(port),
+        *words.split(),
+        *more,
+    ]
     told = {"VLLM_CPU_KVCACHE_SPACE": "1", "HF_HUB_OFFLINE": "1", "VLLM_NO_USAGE_STATS": "1", "PYTHONPATH": ""}
     with log.open("w") as out:
         child = subprocess.Popen(command, stdout=out, stderr=out, env={**os.environ, **told, **environ})
@@ -112,7 +152,7 @@ def vllm(model: Path, log: Path, **environ: str) -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return save_model(tmp_path_factory.mktemp("model") / "tiny-llava")
+    return save_llava(tmp_path_factory.mktemp("model") / "tiny-llava")
 
 
 @pytest.fixture(scope="module")
@@ -183,3 +223,22 @@ def test_without_the_endpoint_the_task_runs_on_its_prompt_alone(model: Path, tmp
         remote.attach("a", save_stack(model, tmp_path / "a", 1))
         assert remote.stacks() == ()
         assert remote.generate(asks(None)[0]).usage.completion_tokens > 0
+
+
+def test_a_stack_of_all_three_parts_is_applied_by_a_server_with_tower_loras(tmp_path: Path) -> None:
+    model = save_idefics(tmp_path / "tiny-idefics3")
+    places = load_hub(str(model), Settings.load(precision="fp32")).profile.places  # type: ignore[attr-defined]
+    seen = asks(None)[1]
+    meant = {"": expected(model, None, seen)}
+    for name, modules in (("all", places.pattern), ("vision", places.vision_of(places.upper)), ("mid", places.mid)):
+        meant[name] = expected(model, save_stack(model, tmp_path / name, 1, modules), seen)
+    assert len(set(meant.values())) == 4, "a part that does nothing would not be missed"
+    more = ("--enable-tower-connector-lora", "--max-cpu-loras", "4")
+    with (
+        vllm(model, tmp_path / "log", *more, VLLM_ALLOW_RUNTIME_LORA_UPDATING="1") as address,
+        closing(RemoteBackbone(address)) as remote,
+    ):
+        for name in ("all", "vision", "mid"):
+            remote.attach(name, tmp_path / name)
+        for name in ("all", "", "vision", "mid", "all", ""):
+            assert remote.generate(replace(seen, stack=name or None)).text == meant[name], name
