@@ -20,6 +20,7 @@ from adapters.weights import TENSORS
 from conlora_agent.backbone import load_backbone
 from conlora_agent.backbone.families import family_of
 from conlora_agent.backbone.hub import HubProfile, Passage
+from conlora_agent.backbone.load import folder_revision
 from conlora_agent.backbone.local import LocalBackbone
 from conlora_agent.backbone.profile import Pixels
 from conlora_agent.backbone.profiles import hub_profile
@@ -176,7 +177,7 @@ def test_loads_a_folder_by_name_and_serves_a_stack_trained_for_it(tmp_path: Path
     with pytest.raises(BackboneError, match="has no chat template"):
         load_backbone(str(folder), Settings.load({}))
     (folder / "chat_template.json").write_text(json.dumps({"chat_template": template}))
-    backbone: Any = load_backbone(str(folder), Settings.load({}, stacks_mib=0))
+    backbone: Any = load_backbone(str(folder), Settings.load({}, stacks_mib=0, precision="fp32"))
     assert backbone.name == "tiny_llava_v1"
     assert len(backbone.revision) == 12
     for seed, name in enumerate("ba"):
@@ -220,6 +221,20 @@ def test_a_model_that_is_not_whole_is_named(tmp_path: Path) -> None:
     (folder / "config.json").write_text(json.dumps({**config, "image_token_id": 70}))
     with pytest.raises(BackboneError, match="no picture token at 70"):
         load_backbone(str(folder), Settings.load({}))
+
+
+@pytest.mark.parametrize("name", ["model-00002-of-00002.safetensors", "pytorch_model.bin"])
+def test_a_model_that_was_trained_further_has_another_revision(name: str, tmp_path: Path) -> None:
+    """Wherever in a large file it changed: one matrix in the middle, or its end."""
+    weights = bytearray(24 << 20)
+    (tmp_path / "config.json").write_text("{}")
+    found = set()
+    for changed in (None, slice(11 << 20, 12 << 20), slice(23 << 20, None)):
+        if changed is not None:
+            weights[changed] = b"\1" * len(weights[changed])
+        (tmp_path / name).write_bytes(weights)
+        found.add(folder_revision(tmp_path))
+    assert len(found) == 3
 
 
 def test_a_family_that_writes_pixels_knows_how_large_it_sees_the_picture() -> None:

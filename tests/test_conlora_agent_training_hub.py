@@ -15,7 +15,7 @@ from safetensors.torch import load_file
 from adapters.manifest import Training, read_manifest
 from adapters.registry import TaskRegistry
 from apps.cli.common import open_agent
-from conlora_agent.backbone import load_backbone
+from conlora_agent.backbone import load_backbone, numbers
 from conlora_agent.backbone.families import family_of
 from conlora_agent.backbone.hub import HubProfile
 from conlora_agent.backbone.local import LocalBackbone
@@ -165,9 +165,14 @@ def test_train_add_and_ask_on_a_folder_of_the_real_classes(tmp_path: Path, monke
     assert start.json["curve"][0]["validation_loss"] == pytest.approx(ended.json["validation_loss"], rel=0.05)
 
 
+@pytest.mark.parametrize("beside", [torch.float32, torch.bfloat16])
 @pytest.mark.parametrize("precision", ["8bit", "4bit"])
-def test_a_language_model_in_few_bits_learns_a_stack(precision: str, tmp_path: Path) -> None:
-    """bitsandbytes computes on the CPU, too. Vision encoder and mid layer keep their precision."""
+def test_a_language_model_in_few_bits_learns_a_stack(
+    precision: str, beside: torch.dtype, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """bitsandbytes computes on the CPU, too. Vision encoder and mid layer keep their precision, whatever the machine
+    computes in."""
+    monkeypatch.setattr(numbers, "native_dtype", lambda device="cpu": beside)
     folder = save_tiny("llava", tmp_path / "tiny")
     settings = Settings.load(backbone=str(folder), precision=precision)
     backbone: Any = load_backbone(settings.backbone, settings)

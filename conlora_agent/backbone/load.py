@@ -21,6 +21,10 @@ if TYPE_CHECKING:
     from conlora_agent.backbone.families import Family
     from conlora_agent.settings import Settings
 
+WEIGHTS = ("config.json", "*.safetensors", "pytorch_model*.bin")
+SAMPLES, SAMPLE = 512, 1 << 14
+"""How many places of a weights file are looked at, and how many bytes there: 8 MiB take a few milliseconds."""
+
 
 def load_nano(settings: Settings, progress: Progress | None = None) -> Backbone:
     """`nano`, assembled in the cache if need be."""
@@ -50,7 +54,7 @@ def load_hub(source: str, settings: Settings) -> Backbone:
 
     from conlora_agent.backbone.families import family_of
     from conlora_agent.backbone.local import LocalBackbone
-    from conlora_agent.backbone.numbers import dtype_of, quantised
+    from conlora_agent.backbone.numbers import dtype_of, keep_learnable, quantised
     from conlora_agent.backbone.profiles import hub_profile
 
     _quiet(settings.threads)
@@ -63,7 +67,9 @@ def load_hub(source: str, settings: Settings) -> Backbone:
         numbers = {"dtype": dtype_of(settings.precision, device)} | quantised(settings.precision, family, device)
         automatic: Any = transformers.AutoModelForImageTextToText
         model, info = automatic.from_pretrained(source, output_loading_info=True, **numbers, **where)
-        if "quantization_config" not in numbers:
+        if "quantization_config" in numbers:
+            keep_learnable(model)
+        else:
             model.to(device)
     except (OSError, ValueError, RuntimeError, ImportError, KeyError) as error:
         why = first_line(error)
@@ -126,16 +132,21 @@ def _quiet(threads: int | None) -> None:
     import transformers
 
     transformers.utils.logging.disable_progress_bar()
-    logging.getLogger("transformers").setLevel(logging.ERROR)
+    for library in ("transformers", "bitsandbytes"):  # the latter, when PEFT looks for it, warns of what is not needed
+        logging.getLogger(library).setLevel(logging.ERROR)
     if threads:
         torch.set_num_threads(threads)
 
 
 def folder_revision(folder: Path) -> str:
-    """Names the weights in a folder: changes with its configuration and with the first MiB of each weights file."""
+    """Names the weights in a folder: changes with its configuration and with what stands at `SAMPLES` places all over
+    each weights file, so that a model trained further is told from the one before wherever it changed."""
     digest = hashlib.sha256()
-    for path in sorted([folder / "config.json", *folder.glob("*.safetensors")]):
-        digest.update(f"{path.name} {path.stat().st_size}".encode())
+    for path in sorted(path for kind in WEIGHTS for path in folder.glob(kind)):
+        size = path.stat().st_size
+        digest.update(f"{path.name} {size}".encode())
         with path.open("rb") as stream:
-            digest.update(stream.read(1 << 20))
+            for place in range(0, size, max(SAMPLE, size // SAMPLES)):
+                stream.seek(place)
+                digest.update(stream.read(SAMPLE))
     return digest.hexdigest()

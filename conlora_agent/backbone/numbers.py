@@ -49,6 +49,14 @@ def quantised(precision: Precision, family: Family, device: str) -> dict[str, An
     return {"quantization_config": config, "device_map": {"": device}}
 
 
+def keep_learnable(model: Any) -> None:
+    """On a CPU with bfloat16 units bitsandbytes packs 4-bit weights when they first answer, and cannot learn through
+    them any more: it is told not to."""
+    for module in model.modules():
+        if hasattr(module, "support_avx512bf16_for_cpu"):
+            module.support_avx512bf16_for_cpu = False
+
+
 def compute_in(device: str) -> AbstractContextManager[None]:
     """Within: float32 parameters are multiplied in `native_dtype(device)`, for training."""
     dtype = native_dtype(device)

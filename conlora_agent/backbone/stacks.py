@@ -217,7 +217,8 @@ def _lora(name: str, layer: str, pair: dict[str, Tensor], config: dict[str, Any]
     if not (down.float().sum() + up.float().sum()).isfinite():
         raise _broken(name, f"its LoRA of {layer} holds values that are no numbers")
     where = next(module.parameters())
-    kind = where.dtype if where.dtype.is_floating_point else torch.get_default_dtype()
+    # A layer in few bits computes in the type of the rest of its model.
+    kind = next(one.dtype for one in (where, *model.parameters()) if one.dtype.is_floating_point)
     return Lora(
         down.to(where.device, kind).contiguous(),
         (up.float() * _scale(layer, len(down), config)).to(where.device, kind).contiguous(),
