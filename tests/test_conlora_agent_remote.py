@@ -229,3 +229,19 @@ def test_our_own_server_is_a_backbone(tmp_path: Path, caplog: pytest.LogCaptureF
         assert "leaves" not in backbone.stacks()
         assert "leaves runs on its prompt alone" in caplog.text
         assert served.agent.threads.list() == []
+
+
+def test_what_our_own_server_finds_comes_as_boxes() -> None:
+    """Its answers are words for people; the boxes stand beside them."""
+    seen = FakeBackbone(lambda request: "none" if "dog" in request.instruction else "3 8 26 53; 40 8 60 53")
+    with (
+        serving(make_agent(backbone=seen)) as served,
+        closing(RemoteBackbone(f"{served.url}/v1#base")) as backbone,
+    ):
+
+        def find(thing: str) -> str:
+            asked = GenerateRequest(f"Locate: {thing}", picture=Image.new("RGB", (40, 30)), locate=thing)
+            return backbone.generate(replace(asked, stack="grounding")).text
+
+        assert [find(thing) for thing in ("a book", "a dog")] == ["3 8 26 53; 40 8 60 53", "none"]
+        assert [request.instruction for request in seen.requests] == ["Locate: a book", "Locate: a dog"]

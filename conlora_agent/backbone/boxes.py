@@ -8,8 +8,9 @@ An answer in which any box is malformed stays as it is, and fails where it is pa
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from adapters.parsers import geometric_mean, offset_of
 from conlora_agent.core.protocols import GenerateRequest, Generation, Piece
@@ -102,6 +103,18 @@ def finished(
     return said if notation is None or request.locate is None else in_ours(said, notation, size, box_range)
 
 
+def told_beside(said: Generation, step: Mapping[str, Any], box_range: int) -> Generation:
+    """An answer of a server of ours, in words, with the boxes that the `step` tells beside them in ours instead."""
+    if step.get("status") == "abstained":
+        return Generation("none", (), said.usage)
+    found = [(_numbers(region["box"], box_range), region.get("score")) for region in step.get("boxes") or ()]
+    if not found:
+        return said
+    pieces = [Piece(("; " if at else "") + numbers, score) for at, (numbers, score) in enumerate(found) if score]
+    text = "; ".join(numbers for numbers, _ in found)
+    return Generation(text, pieces if len(pieces) == len(found) else (), said.usage)
+
+
 def in_ours(said: Generation, notation: Notation, size: Size, box_range: int) -> Generation:
     """An answer with its boxes in ours, each as likely as its numbers were; unchanged where it holds none.
 
@@ -127,6 +140,10 @@ def _box(match: re.Match[str], steps: int | None, size: Size, box_range: int) ->
     if not (x0 <= x1 <= width and y0 <= y1 <= height and width and height):
         return None
     shares = (x0 / width, y0 / height, x1 / width, y1 / height)
+    return _numbers(shares, box_range)
+
+
+def _numbers(shares: Sequence[float], box_range: int) -> str:
     return " ".join(str(round(share * (box_range - 1))) for share in shares)
 
 

@@ -23,7 +23,7 @@ import httpx
 from PIL import Image
 
 from conlora_agent.backbone import backbone_name
-from conlora_agent.backbone.boxes import finished, notation_named, worded
+from conlora_agent.backbone.boxes import finished, notation_named, told_beside, worded
 from conlora_agent.core.errors import BackboneError, TextError, UnknownName, WeightsError
 from conlora_agent.core.protocols import Function, GenerateRequest, Generation, Piece
 from conlora_agent.core.types import Usage
@@ -70,8 +70,9 @@ class RemoteBackbone:
             raise BackboneError(f"{self._url} does not serve {model or 'any model'}", f"it lists: {', '.join(listed)}")
         self._model = model or next(iter(listed))
         self._listed = frozenset(listed) - {self._model}
+        self._ours = all(entry.get("owned_by") == "conlora" for entry in listed.values())
         self.name = backbone_name(f"{self._url}#{self._model}") or self._model
-        self._notation = notation_named(self._model, listed[self._model])
+        self._notation = notation_named(self._model, str(listed[self._model].get("root") or ""))
         self.box_range = 100 if self._notation is None else 1000
 
     # -- stacks -------------------------------------------------------------------------------------------------------
@@ -123,7 +124,7 @@ class RemoteBackbone:
             raise UnknownName.among("attached stack", request.stack, self.stacks())
         body = {
             "model": request.stack or self._model,
-            "messages": _messages(request, worded(request, self._notation)),
+            "messages": _messages(request, self._worded(request)),
             "max_tokens": request.max_new_tokens,
             "temperature": 0,
             "stream": True,
@@ -139,6 +140,12 @@ class RemoteBackbone:
                 self._calls = False
         return self._answer(request, body)
 
+    def _worded(self, request: GenerateRequest) -> str:
+        """The instruction. A server of ours puts what a box is wanted for into the words of its task by itself."""
+        if self._ours and request.stack is not None and request.locate is not None:
+            return request.locate
+        return worded(request, self._notation)
+
     def _answer(self, request: GenerateRequest, body: dict[str, Any]) -> Generation:
         """With probabilities, where the server gives any."""
         if self._scores:
@@ -152,8 +159,9 @@ class RemoteBackbone:
         return self._hear(request, body)
 
     def _hear(self, request: GenerateRequest, body: dict[str, Any]) -> Generation:
-        pieces, usage = [], Usage()
+        pieces, usage, step = [], Usage(), None
         for event in self._stream(body):
+            step = _last_step(event) or step
             if event.get("usage"):
                 counts = event["usage"]
                 usage = Usage(
@@ -166,18 +174,20 @@ class RemoteBackbone:
         known = all(not math.isnan(piece.probability) for piece in pieces)
         text = "".join(piece.text for piece in pieces).strip()
         said = Generation(text, pieces if known else (), usage)
+        if self._ours and step is not None and request.locate is not None:
+            return told_beside(said, step, self.box_range)
         # How a server resizes is not known; what it cuts off is less than one patch.
         size = request.picture.size if request.picture is not None else (0, 0)
         return finished(said, request, self._notation, size, self.box_range)
 
     # -- http ---------------------------------------------------------------------------------------------------------
 
-    def _models(self) -> dict[str, str]:
-        """What the server lists, with the model behind each name where it says so."""
+    def _models(self) -> dict[str, dict[str, Any]]:
+        """What the server lists, by name."""
         response = self._send("GET", "/models")
         try:
             response.raise_for_status()
-            return {str(entry["id"]): str(entry.get("root") or "") for entry in response.json()["data"]}
+            return {str(entry["id"]): dict(entry) for entry in response.json()["data"]}
         except (httpx.HTTPStatusError, ValueError, KeyError, TypeError, AttributeError) as error:
             problem = f"{self._url} is no OpenAI-compatible server ({_reason(response)})"
             raise BackboneError(
@@ -229,6 +239,13 @@ def _event(data: str) -> dict[str, Any]:
     if not isinstance(event, dict) or "error" in event:
         raise BackboneError(f"the server failed on the way ({str(event)[:200]})", "see the server's log")
     return event
+
+
+def _last_step(event: dict[str, Any]) -> dict[str, Any] | None:
+    """The step that an event of `conlora serve` tells last, None in those of other servers."""
+    told = event.get("conlora")
+    steps = told.get("steps") if isinstance(told, dict) else None
+    return steps[-1] if steps else None
 
 
 def _pieces(event: dict[str, Any]) -> Iterator[Piece]:

@@ -22,7 +22,8 @@ def backbone(agent: Agent) -> Iterator[Finding]:
     for problem in problems:
         yield Finding(model.name, problem, ok=False)
     if not problems:
-        yield Finding(model.name, f"revision {model.revision} is loaded")
+        which = f"revision {model.revision} is loaded" if model.revision else "answers; its server names no revision"
+        yield Finding(model.name, which)
 
 
 def stacks(agent: Agent) -> Iterator[Finding]:

@@ -13,7 +13,8 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -157,8 +158,23 @@ def language_model() -> tuple[Any, Any]:
 
     file = language_model_file()
     config = GgufConfig(dequantize=True)
-    model = AutoModelForCausalLM.from_pretrained(file.parent, gguf_file=file.name, quantization_config=config)
+    with _no_bar():
+        model = AutoModelForCausalLM.from_pretrained(file.parent, gguf_file=file.name, quantization_config=config)
     return load_tokenizer(), model
+
+
+@contextmanager
+def _no_bar() -> Iterator[None]:
+    """Within: transformers reads a GGUF file without the bar that it draws whatever it is told."""
+    from transformers import modeling_gguf_pytorch_utils
+
+    reading: Any = modeling_gguf_pytorch_utils
+    bar = reading.tqdm
+    reading.tqdm = lambda tensors, **_: tensors
+    try:
+        yield
+    finally:
+        reading.tqdm = bar
 
 
 def load_tokenizer() -> Any:
