@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from conlora_agent.arguments import Writer
 from conlora_agent.core.errors import ConloraError
-from conlora_agent.core.types import CLARIFY, Focus, Pending, PlannedStep, Usage
+from conlora_agent.core.referents import Focus
+from conlora_agent.core.types import CLARIFY, Pending, PlannedStep, Usage
 from conlora_agent.planning import rest_of
 from conlora_agent.steps import Outcome, StepRun, failed
 

@@ -19,7 +19,8 @@ from typing import TYPE_CHECKING, Any, Self
 from conlora_agent.core.errors import BadInput, TextError, UnknownName
 from conlora_agent.core.events import Event, Finished
 from conlora_agent.core.protocols import Backbone, Explains, Router
-from conlora_agent.core.types import CHAT, CLARIFY, Box, Explanation, Focus, Plan, Route, RouteQuery, Step, TurnResult
+from conlora_agent.core.referents import Focus
+from conlora_agent.core.types import CHAT, CLARIFY, Box, Explanation, Plan, Route, RouteQuery, Step, TurnResult
 from conlora_agent.defaults import default_database, default_router, default_tasks, default_tools
 from conlora_agent.ingest import clean_region, clean_text
 from conlora_agent.looking import look_first

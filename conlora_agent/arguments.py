@@ -13,7 +13,8 @@ from datetime import date
 from typing import TYPE_CHECKING, Any
 
 from conlora_agent.core.protocols import Function, GenerateRequest
-from conlora_agent.core.types import Usage, ValueReferent
+from conlora_agent.core.referents import ValueReferent
+from conlora_agent.core.types import Usage
 from conlora_agent.focus import refers_back
 from conlora_agent.phrases import is_fragment
 from conlora_agent.prompts import history

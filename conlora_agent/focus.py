@@ -1,6 +1,6 @@
 """What the thread is about now: how steps change the focus, and what a request refers back to.
 
-Pure functions over core.types.Focus. Not covered here: the grammar (conlora_agent.phrases), tools' own follow-ups.
+Pure functions over core.referents.Focus. Not covered here: the grammar (conlora_agent.phrases), tools' own follow-ups.
 """
 
 from __future__ import annotations
@@ -10,18 +10,17 @@ from collections.abc import Sequence
 from typing import Any
 
 from conlora_agent.core.errors import BadInput
-from conlora_agent.core.types import (
+from conlora_agent.core.referents import (
     FOCUS_LIMIT,
-    Box,
     Focus,
     PictureReferent,
     Referent,
     RegionReferent,
     RequestReferent,
-    Step,
     TextReferent,
     ValueReferent,
 )
+from conlora_agent.core.types import Box, Step
 from conlora_agent.phrases import PICTURE_NOUNS, bare, complete, head, noun_phrase, substitute_one, word_set, words
 
 MAX_REGIONS = 8

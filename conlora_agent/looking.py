@@ -11,7 +11,8 @@ from collections.abc import Collection
 from typing import TYPE_CHECKING, Any
 
 from conlora_agent.core.errors import ConloraError
-from conlora_agent.core.types import Focus, Kind, Plan, PlannedStep, RouteQuery, TextReferent, ValueReferent
+from conlora_agent.core.referents import Focus, TextReferent, ValueReferent
+from conlora_agent.core.types import Kind, Plan, PlannedStep, RouteQuery
 from conlora_agent.focus import refers_back
 from conlora_agent.phrases import PICTURE_NOUNS
 

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 
 from conlora_agent.answers import found, not_found
 from conlora_agent.core.protocols import GenerateRequest, Generation
-from conlora_agent.core.types import Box, Region, RegionReferent, Step
+from conlora_agent.core.referents import RegionReferent
+from conlora_agent.core.types import Box, Region, Step
 from conlora_agent.focus import MARKED, resolve_region
 from conlora_agent.phrases import about_what, referring_phrase
 from conlora_agent.steps import Outcome, StepRun

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Annotated, Any, TypedDict
 from langgraph.channels import UntrackedValue
 
 from conlora_agent.core.protocols import Router
-from conlora_agent.core.types import Box, Focus, Pending, Plan, Route, Step, Usage
+from conlora_agent.core.referents import Focus
+from conlora_agent.core.types import Box, Pending, Plan, Route, Step, Usage
 
 if TYPE_CHECKING:
     from adapters.registry import TaskRegistry

@@ -15,7 +15,8 @@ from langgraph.runtime import Runtime
 
 from conlora_agent.core.errors import ConloraError, ToolUnavailable
 from conlora_agent.core.events import StepFinished, StepStarted, Token
-from conlora_agent.core.types import Focus, Message, Pending, Plan, PlannedStep, Status, Step, Usage
+from conlora_agent.core.referents import Focus
+from conlora_agent.core.types import Message, Pending, Plan, PlannedStep, Status, Step, Usage
 from conlora_agent.focus import after_step, complete_request
 from conlora_agent.prompts import history
 from conlora_agent.state import TurnContext, TurnState, dump_focus, focus_of

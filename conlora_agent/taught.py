@@ -15,7 +15,8 @@ from pydantic import Field, ValidationError
 
 from conlora_agent.core.errors import StorageError, UnknownName
 from conlora_agent.core.files import numbered_lines, replace_file
-from conlora_agent.core.types import CLARIFY, Example, Focus, Model, Route, Step
+from conlora_agent.core.referents import Focus
+from conlora_agent.core.types import CLARIFY, Example, Model, Route, Step
 
 FILE = "taught.jsonl"
 WEIGHT = 8

@@ -18,7 +18,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from conlora_agent.core.errors import ConloraError, DataError
-from conlora_agent.core.types import Focus, ValueReferent
+from conlora_agent.core.referents import Focus, ValueReferent
 from evals.jsonl import read_rows
 
 TODAY = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)

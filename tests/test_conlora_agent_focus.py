@@ -2,18 +2,16 @@ from __future__ import annotations
 
 import pytest
 
-from conlora_agent.core.types import (
+from conlora_agent.core.referents import (
     FOCUS_LIMIT,
-    Box,
     Focus,
     PictureReferent,
-    Region,
     RegionReferent,
     RequestReferent,
-    Step,
     TextReferent,
     ValueReferent,
 )
+from conlora_agent.core.types import Box, Region, Step
 from conlora_agent.focus import add_picture, after_step, complete_request, refers_back, resolve_region
 
 BLUE: Box = (0.1, 0.1, 0.4, 0.6)

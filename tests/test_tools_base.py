@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from conlora_agent.core.errors import BadInput, DataError, UnknownName
-from conlora_agent.core.types import Focus, RegionReferent, TextReferent, ValueReferent
+from conlora_agent.core.referents import Focus, RegionReferent, TextReferent, ValueReferent
 from tools.base import ArgumentsError, ToolContext, read_examples
 from tools.calculator import Calculator
 from tools.clock import Clock

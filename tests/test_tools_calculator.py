@@ -7,7 +7,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from conlora_agent.core.types import Focus, TextReferent, ValueReferent
+from conlora_agent.core.referents import Focus, TextReferent, ValueReferent
 from tools.arithmetic import evaluate
 from tools.base import ArgumentsError, MissingArgument, ToolContext
 from tools.calculator import Calculator

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from conlora_agent.core.types import Focus, TextReferent, ValueReferent
+from conlora_agent.core.referents import Focus, TextReferent, ValueReferent
 from tools.base import ArgumentsError, BadInput, MissingArgument, ToolContext
 from tools.clock import Clock
 from tools.dates import easter, find_date, shift

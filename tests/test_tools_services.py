@@ -12,7 +12,7 @@ from pytest_httpserver import HTTPServer
 from werkzeug import Request, Response
 
 from conlora_agent.core.errors import ToolError, ToolUnavailable
-from conlora_agent.core.types import Focus, TextReferent
+from conlora_agent.core.referents import Focus, TextReferent
 from tests.api_server import EURO_RATES, PORTO, client, providers, serve_everything, serve_wikidata
 from tools.base import ArgumentsError, MissingArgument, Tool, ToolContext
 from tools.currency import Currency

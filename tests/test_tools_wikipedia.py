@@ -8,7 +8,7 @@ import pytest
 from pytest_httpserver import HTTPServer
 
 from conlora_agent.core.errors import ToolError, ToolUnavailable
-from conlora_agent.core.types import Focus, PictureReferent, TextReferent, ValueReferent
+from conlora_agent.core.referents import Focus, PictureReferent, TextReferent, ValueReferent
 from tools.base import MissingArgument, ToolContext
 from tools.http import HttpClient
 from tools.providers import Providers

@@ -17,7 +17,8 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from conlora_agent.core.errors import BadInput, DataError
 from conlora_agent.core.files import numbered_lines, read_text
-from conlora_agent.core.types import Example, Focus, Region, Route, TextReferent, ValueReferent
+from conlora_agent.core.referents import Focus, TextReferent, ValueReferent
+from conlora_agent.core.types import Example, Region, Route
 
 EXAMPLES = Path(__file__).parent / "examples"
 

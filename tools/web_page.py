@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 from pydantic import BeforeValidator, Field
 
 from conlora_agent.core.errors import ToolError
-from conlora_agent.core.types import ValueReferent
+from conlora_agent.core.referents import ValueReferent
 from tools.base import MissingArgument, Tool, ToolContext, ToolModel, ToolResult
 from tools.fallback import problems
 from tools.http import HttpClient

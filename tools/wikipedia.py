@@ -16,7 +16,7 @@ from urllib.parse import quote, urlsplit
 from pydantic import Field
 
 from conlora_agent.core.errors import ToolError
-from conlora_agent.core.types import ValueReferent
+from conlora_agent.core.referents import ValueReferent
 from tools.base import MissingArgument, Tool, ToolContext, ToolModel, ToolResult
 from tools.fallback import problems
 from tools.http import MAX_AGE, HttpClient

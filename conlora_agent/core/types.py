@@ -1,11 +1,12 @@
-"""Shared vocabulary of every room: routes, steps, plans, focus, turns. Data only, no behaviour beyond simple look-ups.
+"""Shared vocabulary of every room: routes, steps, plans, turns. Data only, no behaviour beyond simple look-ups.
 
-Not covered here: how a plan is made (router/), carried out (conlora_agent.nodes) or stored (conlora_agent.memory).
+Not covered here: what a conversation is about (referents.py); how a plan is made (router/), carried out
+(conlora_agent.nodes) or stored (conlora_agent.memory).
 """
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
@@ -14,9 +15,6 @@ Status = Literal["ok", "abstained", "unavailable", "failed", "needs_input"]
 
 CHAT = "chat"
 CLARIFY = "clarify"
-
-FOCUS_VERSION = 1
-FOCUS_LIMIT = 16
 
 Box = tuple[float, float, float, float]
 """`(x0, y0, x1, y1)`, floats 0..1 of the original, EXIF-upright picture."""
@@ -154,99 +152,6 @@ class Step(PlannedStep):
     def places(self) -> tuple[Region, ...]:
         """Its boxes without lines of text: whoever read a page has not pointed at a line of it."""
         return tuple(region for region in self.boxes if not region.line)
-
-
-# -- focus: what the thread is about now ------------------------------------------------------------------------------
-
-
-class PictureReferent(Model):
-    """A picture of the conversation. `image` is its content hash."""
-
-    kind: Literal["picture"] = "picture"
-    image: str
-
-
-class RegionReferent(Model):
-    """A place on a picture."""
-
-    kind: Literal["region"] = "region"
-    image: str
-    box: Box
-    label: str = ""
-
-
-class TextReferent(Model):
-    """Words read from a picture or a page. Data, never instruction."""
-
-    kind: Literal["text"] = "text"
-    text: str
-    image: str | None = None
-    box: Box | None = None
-
-
-class ValueReferent(Model):
-    """A tool's result together with the arguments that led to it."""
-
-    kind: Literal["value"] = "value"
-    route: str
-    arguments: dict[str, Any] = Field(default_factory=dict)
-    value: Any = None
-
-
-class RequestReferent(Model):
-    """The last request a route was given, so that "and the other one?" can be completed."""
-
-    kind: Literal["request"] = "request"
-    route: str
-    request: str
-
-
-Referent = Annotated[
-    PictureReferent | RegionReferent | TextReferent | ValueReferent | RequestReferent, Field(discriminator="kind")
-]
-
-
-class Focus(Model):
-    """Bounded list of referents, newest last; plain versioned JSON."""
-
-    version: int = FOCUS_VERSION
-    referents: tuple[Referent, ...] = ()
-
-    def add(self, *new: Referent) -> Focus:
-        """A focus with `new` at the end, duplicates moved there, and the oldest dropped beyond `FOCUS_LIMIT`."""
-        kept = [r for r in self.referents if r not in new]
-        return self.model_copy(update={"referents": (*kept, *new)[-FOCUS_LIMIT:]})
-
-    @property
-    def picture(self) -> str | None:
-        """Content hash of the current picture: the newest one mentioned."""
-        return next((r.image for r in reversed(self.referents) if isinstance(r, PictureReferent)), None)
-
-    @property
-    def region(self) -> RegionReferent | None:
-        """The newest region of the current picture."""
-        regions = (r for r in reversed(self.referents) if isinstance(r, RegionReferent))
-        return next((r for r in regions if r.image == self.picture), None)
-
-    @property
-    def text(self) -> TextReferent | None:
-        """The newest text read."""
-        return next((r for r in reversed(self.referents) if isinstance(r, TextReferent)), None)
-
-    @property
-    def value(self) -> ValueReferent | None:
-        """The newest tool result."""
-        return next((r for r in reversed(self.referents) if isinstance(r, ValueReferent)), None)
-
-    @property
-    def request(self) -> RequestReferent | None:
-        """The newest request."""
-        return next((r for r in reversed(self.referents) if isinstance(r, RequestReferent)), None)
-
-    @property
-    def kinds(self) -> tuple[str, ...]:
-        """Kinds of the referents, newest last: what a router may see."""
-        return tuple(r.kind for r in self.referents)
 
 
 class Pending(Model):

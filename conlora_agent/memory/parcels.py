@@ -17,7 +17,8 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AfterValidator, Field, ValidationError, model_validator
 
 from conlora_agent.core.errors import DataError
-from conlora_agent.core.types import FOCUS_VERSION, Focus, Model, Pending, TurnRecord
+from conlora_agent.core.referents import FOCUS_VERSION, Focus
+from conlora_agent.core.types import Model, Pending, TurnRecord
 from conlora_agent.memory.database import Connection
 from conlora_agent.memory.pictures import PictureStore, refer
 from conlora_agent.memory.schema import said_of
