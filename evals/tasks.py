@@ -1,7 +1,7 @@
 """How well a task does on labelled pictures, asked through the same call that serves users.
 
 Data: a folder of pictures and a labels.jsonl, see labels.py. Every row is a turn in a thread of its own, which is
-deleted afterwards. Not covered here: whether the router would have chosen the task (router.py).
+deleted afterwards. The task is named, or the router left to choose it, to see what that costs.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 
 from conlora_agent.core.types import Region, Step
+from conlora_agent.phrases import referring_phrase
 from evals.labels import CaptionRow, GroundingRow, OcrRow, Row, VqaRow, load_labels
 from evals.metrics import (
     bleu4,
@@ -37,35 +38,45 @@ MISSES_SHOWN = 30
 HALF = 0.5
 
 
-def evaluate_task(task: str, data: Path, agent: Agent, limit: int | None = None) -> Figures:
+def evaluate_task(task: str, data: Path, agent: Agent, limit: int | None = None, *, routed: bool = False) -> Figures:
     """The task's figures on `data` (its first `limit` rows): fractions 0..1, CIDEr 0..10, null where nothing applies.
 
-    Always has `n`, `ms_per_item` and the first `misses`. Raises DataError, UnknownName, and what asking raises.
+    Always has `n`, `ms_per_item` and the first `misses`. Where the router is to choose (`routed`), what reaches another
+    task is scored by what that one answered, and `reached` is the share that came to this one. Raises DataError,
+    UnknownName, and what asking raises.
     """
     rows = load_labels(task, data)[:limit]
-    return evaluate_rows(task, data, rows, served(agent, task))
+    return evaluate_rows(task, data, rows, served(agent, task, routed=routed), routed=routed)
 
 
-def served(agent: Agent, task: str) -> Answer:
-    """Asks `agent` for `task` as a user would, and leaves no thread behind."""
+def served(agent: Agent, task: str, *, routed: bool = False) -> Answer:
+    """Asks `agent` for `task`, by name or `routed`, as a user would, and leaves no thread behind."""
 
     def answer(request: str, picture: Path) -> Step:
-        result = agent.ask(request, image=picture, task=task)
+        result = agent.ask(request, image=picture, task=None if routed else task)
         agent.threads.delete(result.thread)
         return next((s for s in reversed(result.steps) if s.route == task), result.steps[-1])
 
     return answer
 
 
-def evaluate_rows(task: str, data: Path, rows: Sequence[Row], answer: Answer) -> Figures:
+def evaluate_rows(task: str, data: Path, rows: Sequence[Row], answer: Answer, *, routed: bool = False) -> Figures:
     """Ask about every row and score. The first row is asked once more before, untimed: it may load the model."""
     request, score = _TASKS[task]
-    answer(request(rows[0]), data / rows[0].image)
+    requests = [_asked(request(row)) if routed and task == "grounding" else request(row) for row in rows]
+    answer(requests[0], data / rows[0].image)
     began = time.perf_counter()
-    steps = [answer(request(row), data / row.image) for row in rows]
+    steps = [answer(words, data / row.image) for words, row in zip(requests, rows, strict=True)]
     spent = (time.perf_counter() - began) * 1000
     figures, misses = score(rows, steps)
+    if routed:
+        figures["reached"] = sum(step.route == task for step in steps) / len(steps)
     return {"n": len(rows), **figures, "ms_per_item": spent / len(rows), "misses": misses[:MISSES_SHOWN]}
+
+
+def _asked(phrase: str) -> str:
+    """What a user types to have a phrase found: some rows are requests already, others name the thing alone."""
+    return f"Find {phrase} in the picture." if referring_phrase(phrase) == phrase else phrase
 
 
 def _written(step: Step) -> str:

@@ -250,3 +250,33 @@ def test_the_agent_is_asked_and_leaves_nothing_behind(tmp_path: Path) -> None:
         got = evaluate_task("vqa", data, agent)
         assert got["accuracy"] == 1.0
         assert not agent.threads.list()
+
+
+def test_what_the_router_sends_elsewhere_is_counted_and_scored_by_its_answer(tmp_path: Path) -> None:
+    from conlora_agent.agent import Agent
+    from conlora_agent.core.types import Route
+    from conlora_agent.testing import FakeBackbone
+    from router.fixed import FixedRouter
+
+    chat = Route(name="chat", kind="chat", title="Chat", description="talks")
+    data = write(tmp_path, {"image": "a.png", "question": "What colour is the car?", "answers": ["red"]})
+    with Agent(backbone=FakeBackbone({("*", "colour"): "Red."}), router=FixedRouter(chat)) as agent:
+        got = evaluate_task("vqa", data, agent, routed=True)
+    assert (got["reached"], got["accuracy"]) == (0.0, 1.0)
+
+
+@pytest.mark.parametrize(
+    ("phrase", "asked"),
+    [("the bathtub", "Find the bathtub in the picture."), ("where exactly is the van?", "where exactly is the van?")],
+)
+def test_a_bare_phrase_is_asked_for_in_words(tmp_path: Path, phrase: str, asked: str) -> None:
+    write(tmp_path, {"image": "a.png", "phrase": phrase, "box": [0, 0, 1, 1]})
+    heard: list[str] = []
+
+    def answer(request: str, picture: Path) -> Step:
+        heard.append(request)
+        return step("grounding")
+
+    got = evaluate_rows("grounding", tmp_path, load_labels("grounding", tmp_path), answer, routed=True)
+    assert set(heard) == {asked}
+    assert got["reached"] == 1.0

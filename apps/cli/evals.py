@@ -142,6 +142,10 @@ def measuring(task: str) -> Callable[..., None]:
         ctx: typer.Context,
         data: DirOption = None,
         limit: LimitOption = None,
+        routed: Annotated[
+            bool,
+            typer.Option("--routed", help="Let the router choose the task, as it does for users."),
+        ] = False,
         backbone: BackboneOption = None,
         as_json: JsonOption = False,
     ) -> None:
@@ -150,7 +154,7 @@ def measuring(task: str) -> Callable[..., None]:
         terminal = terminal_of(ctx)
         settings = load_settings(backbone)
         with terminal.agent(settings) as agent:
-            report = evaluate_task(task, data or HELD_OUT / task, agent, limit)
+            report = evaluate_task(task, data or HELD_OUT / task, agent, limit, routed=routed)
         terminal.emit(report, as_json, figures(report))
 
     return measure
