@@ -146,6 +146,17 @@ def test_refuses_a_layer_that_is_never_called(tmp_path: Path) -> None:
         Stacks(model).add("a", tmp_path)
 
 
+def test_a_resident_stack_outlives_its_file(tmp_path: Path, model: Any) -> None:
+    """Weights that lay in the file itself would change with it, or end the process where it is cut off."""
+    stacks = Stacks(model)
+    file = tiny_stack(tmp_path / "a", 1) / "adapter_model.safetensors"
+    stacks.add("a", tmp_path / "a")
+    with stacks.on(stacks.get("a")):
+        before = logits(model)
+        file.write_bytes(bytes(file.stat().st_size))
+        assert torch.equal(logits(model), before)
+
+
 def test_an_unknown_stack_is_named(model: Any) -> None:
     with pytest.raises(UnknownName, match="ocr"):
         Stacks(model).get("ocr")

@@ -220,7 +220,7 @@ def _lora(name: str, layer: str, pair: dict[str, Tensor], config: dict[str, Any]
     # A layer in few bits computes in the type of the rest of its model.
     kind = next(one.dtype for one in (where, *model.parameters()) if one.dtype.is_floating_point)
     return Lora(
-        down.to(where.device, kind).contiguous(),
+        down.to(where.device, kind, copy=True).contiguous(),
         (up.float() * _scale(layer, len(down), config)).to(where.device, kind).contiguous(),
     )
 
