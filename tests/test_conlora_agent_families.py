@@ -23,13 +23,12 @@ from conlora_agent.backbone.hub import HubProfile, Passage
 from conlora_agent.backbone.load import folder_revision
 from conlora_agent.backbone.local import LocalBackbone
 from conlora_agent.backbone.profile import Pixels
-from conlora_agent.backbone.profiles import hub_profile
 from conlora_agent.backbone.stacks import Stacks
 from conlora_agent.core.errors import BackboneError, UnknownName, WeightsError
 from conlora_agent.core.protocols import GenerateRequest
 from conlora_agent.core.types import Message
 from conlora_agent.settings import Settings
-from tests.tiny_families import MAKERS, save_tiny, tiny
+from tests.tiny_families import MAKERS, save_tiny, tiny_family_stack, tiny_profile
 
 QUESTION = "Is the door damaged?"
 HISTORY = (
@@ -39,23 +38,8 @@ HISTORY = (
 )
 
 
-def profile(kind: str) -> HubProfile:
-    model, processor = tiny(kind)
-    return hub_profile(family_of(model.config), model, processor)
-
-
 def picture(seed: int = 0) -> Image.Image:
     return Image.fromarray(np.random.default_rng(seed).integers(0, 255, (48, 64, 3), dtype=np.uint8))
-
-
-def stack(kind: str, folder: Path, seed: int) -> Path:
-    from peft import LoraConfig, get_peft_model
-
-    made = profile(kind)
-    torch.manual_seed(seed)
-    config = LoraConfig(r=4, lora_alpha=16, target_modules=made.places.pattern, init_lora_weights=False)
-    get_peft_model(made.model, config).save_pretrained(folder)
-    return folder
 
 
 def ask(stack: str | None = None, key: str | None = "picture", **more: Any) -> GenerateRequest:
@@ -84,7 +68,7 @@ def first_logits(made: HubProfile) -> torch.Tensor:
 
 @pytest.mark.parametrize("kind", [*MAKERS, "blip-2 with Llama"])
 def test_reads_a_prompt_as_transformers_does_in_one_piece(kind: str) -> None:
-    made = profile(kind)
+    made = tiny_profile(kind)
     with torch.inference_mode():
         whole = first_logits(made)
         pixels = shown(made)
@@ -97,9 +81,9 @@ def test_reads_a_prompt_as_transformers_does_in_one_piece(kind: str) -> None:
 
 @pytest.mark.parametrize("kind", MAKERS)
 def test_switches_mixes_and_reuses(kind: str, tmp_path: Path) -> None:
-    backbone = LocalBackbone(kind, "tiny", profile(kind))
+    backbone = LocalBackbone(kind, "tiny", tiny_profile(kind))
     for seed, name in enumerate("abc"):
-        backbone.attach(name, stack(kind, tmp_path / name, seed))
+        backbone.attach(name, tiny_family_stack(kind, tmp_path / name, seed))
     stacks = (*"abc", None)
     cold = [backbone.generate(ask(name, key=None)) for name in stacks]
     assert len({answer.text for answer in cold} | {str([p.probability for p in answer.pieces]) for answer in cold}) > 4
@@ -127,7 +111,7 @@ def passages(made: HubProfile, answers: Sequence[str]) -> list[Passage]:
 
 @pytest.mark.parametrize("kind", MAKERS)
 def test_rows_of_unequal_length_are_read_as_each_alone(kind: str) -> None:
-    made = profile(kind)
+    made = tiny_profile(kind)
     with torch.inference_mode():
         rows = passages(made, ("Yes", "Yes, there is a dent on the left side."))
         both = made.run(rows, DynamicCache())[0]
@@ -138,7 +122,7 @@ def test_rows_of_unequal_length_are_read_as_each_alone(kind: str) -> None:
 
 def test_an_answer_is_learned_without_being_seen() -> None:
     """PaliGemma reads in both directions, but not what it is to say."""
-    made = profile("paligemma")
+    made = tiny_profile("paligemma")
     with torch.inference_mode():
         (yes,), (no,) = passages(made, ["Yes, a dent"]), passages(made, ["No, no dent"])
         asked = len(yes.ids) - yes.answer
@@ -163,7 +147,7 @@ def assert_same(some: Any, others: Any) -> None:
 
 
 def test_special_tokens_written_by_a_user_stay_text() -> None:
-    made = profile("llava")
+    made = tiny_profile("llava")
     ids = made.invocation("say <image> <|im_end|>", None, None)
     assert made._image_id not in ids
     assert ids.count(made.tokenizer.eos_token_id) == 1
@@ -181,9 +165,9 @@ def test_loads_a_folder_by_name_and_serves_a_stack_trained_for_it(tmp_path: Path
     assert backbone.name == "tiny_llava_v1"
     assert len(backbone.revision) == 12
     for seed, name in enumerate("ba"):
-        backbone.attach(name, stack("llava", tmp_path / name, seed))
+        backbone.attach(name, tiny_family_stack("llava", tmp_path / name, seed))
     assert (backbone.stacks(), backbone.loras.resident()) == (("b", "a"), ("a",))
-    made = LocalBackbone("llava", "tiny", profile("llava"))
+    made = LocalBackbone("llava", "tiny", tiny_profile("llava"))
     made.attach("a", tmp_path / "a")
     assert_same([backbone.generate(ask("a"))], [made.generate(ask("a"))])
 
@@ -200,7 +184,7 @@ def test_what_does_not_load_is_named(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("kind", MAKERS)
 def test_a_sound_model_has_no_problem(kind: str) -> None:
-    assert LocalBackbone(kind, "tiny", profile(kind)).problems() == []
+    assert LocalBackbone(kind, "tiny", tiny_profile(kind)).problems() == []
 
 
 def test_a_model_that_is_not_whole_is_named(tmp_path: Path) -> None:
@@ -238,11 +222,11 @@ def test_a_model_that_was_trained_further_has_another_revision(name: str, tmp_pa
 
 
 def test_a_family_that_writes_pixels_knows_how_large_it_sees_the_picture() -> None:
-    made = profile("qwen2_5_vl")
+    made = tiny_profile("qwen2_5_vl")
     columns, rows = made.pixels(picture()).size
     assert (columns % 28, rows % 28) == (0, 0)
     assert columns * rows <= 28 * 28 * 8
-    assert profile("internvl").pixels(picture()).size == (64, 48)
+    assert tiny_profile("internvl").pixels(picture()).size == (64, 48)
 
 
 def test_a_family_that_is_not_known_is_refused() -> None:
@@ -280,7 +264,7 @@ def shown_with(made: HubProfile, question: str) -> torch.Tensor:
 
 
 def test_a_question_longer_than_the_mid_layer_reads_is_still_asked() -> None:
-    made = profile("instructblip")
+    made = tiny_profile("instructblip")
     most = made.model.config.qformer_config.max_position_embeddings
     assert made.asking(made.pixels(picture()), "dent " * most).inputs["qformer_input_ids"].shape == (1, most)
 
@@ -309,7 +293,7 @@ def one_lora(folder: Path, layer: str, weight: torch.Tensor, up: float) -> Path:
 
 @pytest.mark.parametrize("kind", MAKERS)
 def test_a_lora_anywhere_in_the_vision_encoder_is_honoured_or_refused(kind: str, tmp_path: Path) -> None:
-    made = profile(kind)
+    made = tiny_profile(kind)
     tower = made.model.get_submodule(made.record.tower)
     for weight in tower.parameters():  # some families begin with next to nothing
         torch.nn.init.normal_(weight, std=0.1)
@@ -336,7 +320,7 @@ def test_a_lora_anywhere_in_the_vision_encoder_is_honoured_or_refused(kind: str,
     [("llava", "model.vision_tower.encoder.layers.3.mlp.fc1"), ("paligemma", "model.vision_tower.head.mlp.fc1")],
 )
 def test_a_lora_that_would_do_nothing_is_refused_unless_it_is_nothing(kind: str, layer: str, tmp_path: Path) -> None:
-    made = LocalBackbone(kind, "tiny", profile(kind))
+    made = LocalBackbone(kind, "tiny", tiny_profile(kind))
     weight = made.profile.model.get_submodule(layer).weight
     with pytest.raises(WeightsError, match="its LoRA would do nothing"):
         made.attach("a", one_lora(tmp_path, layer, weight, 1.0))

@@ -16,10 +16,7 @@ from adapters.manifest import Training, read_manifest
 from adapters.registry import TaskRegistry
 from apps.cli.common import open_agent
 from conlora_agent.backbone import load_backbone, numbers
-from conlora_agent.backbone.families import family_of
-from conlora_agent.backbone.hub import HubProfile
 from conlora_agent.backbone.local import LocalBackbone
-from conlora_agent.backbone.profiles import hub_profile
 from conlora_agent.core.protocols import GenerateRequest
 from conlora_agent.core.types import Message
 from conlora_agent.settings import Settings
@@ -28,19 +25,14 @@ from conlora_agent.training.hub import HubLearner
 from conlora_agent.training.user import Order, Watcher, read_rows, train_stack
 from tests.command import conlora
 from tests.task_folders import write_task
-from tests.tiny_families import MAKERS, save_tiny, tiny
+from tests.tiny_families import MAKERS, save_tiny, tiny_profile
 from tests.turns import png
 
 COLOURS = ("red", "blue")
 
 
-def profile(kind: str) -> HubProfile:
-    model, processor = tiny(kind)
-    return hub_profile(family_of(model.config), model, processor)
-
-
 def load(kind: str) -> LocalBackbone:
-    return LocalBackbone(kind.replace("-", "_"), "tiny", profile(kind))
+    return LocalBackbone(kind.replace("-", "_"), "tiny", tiny_profile(kind))
 
 
 def make_order(folder: Path, **training: Any) -> Order:
@@ -110,7 +102,7 @@ def test_the_same_seed_begins_with_the_same_numbers(tmp_path: Path) -> None:
 
 def test_a_history_is_read_with_adapters_off(tmp_path: Path) -> None:
     """Else what is learned would depend on a prefix that no stack has when it serves."""
-    learner = HubLearner(profile("llava"), "leaves", Training(rank=4), None, lambda lesson: None)
+    learner = HubLearner(tiny_profile("llava"), "leaves", Training(rank=4), None, lambda lesson: None)
     history = (Message(role="user", content="hello"), Message(role="assistant", content="good day"))
     before = learner._read(history, 2).layers[0].keys
     for name, weight in learner.model.named_parameters():

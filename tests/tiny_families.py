@@ -11,6 +11,10 @@ import torch
 import transformers as T
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 
+from conlora_agent.backbone.families import family_of
+from conlora_agent.backbone.hub import HubProfile
+from conlora_agent.backbone.profiles import hub_profile
+
 CORPUS = ["Is the door damaged? Yes, there is a dent on the left side.", "the quick brown fox 0123456789"] * 10
 TEMPLATE = (
     "{% for m in messages %}<|im_start|>{{m['role']}}\n{% for c in m['content'] %}{% if c['type']=='image' %}IMAGE"
@@ -157,4 +161,21 @@ def save_tiny(kind: str, folder: Path) -> Path:
         part.save_pretrained(folder)
     if hasattr(parts, "mid_tokenizer"):
         parts.mid_tokenizer.save_pretrained(folder / "qformer_tokenizer")
+    return folder
+
+
+def tiny_profile(kind: str) -> HubProfile:
+    """A tiny model, driven by its family's profile."""
+    model, parts = tiny(kind)
+    return hub_profile(family_of(model.config), model, parts)
+
+
+def tiny_family_stack(kind: str, folder: Path, seed: int) -> Path:
+    """A random stack over all three parts of a tiny model, in PEFT format."""
+    from peft import LoraConfig, get_peft_model
+
+    made = tiny_profile(kind)
+    torch.manual_seed(seed)
+    config = LoraConfig(r=4, lora_alpha=16, target_modules=made.places.pattern, init_lora_weights=False)
+    get_peft_model(made.model, config).save_pretrained(folder)
     return folder

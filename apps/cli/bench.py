@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import redirect_stdout
 from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
@@ -21,17 +20,16 @@ def bench(
     as_json: JsonOption = False,
 ) -> None:
     """Measure speed. The last line is one of JSON; its ratio says how many times better than the baseline."""
-    from conlora_agent.backbone import backbone_name, is_server, load_backbone
+    from conlora_agent.backbone import is_server
     from evals.bench import BENCHES, check_bench
     from evals.bench import bench as measure
 
     terminal, settings = terminal_of(ctx), load_settings(backbone)
     if is_server(settings.backbone):
         raise BadInput(f"{settings.backbone} runs elsewhere", "measure a backbone of this process")
-    check_bench(name, backbone_name(settings.backbone) or settings.backbone)
     note = terminal.note if as_json else terminal.say
-    note(f"{name}: {BENCHES[name]}")
-    with redirect_stdout(terminal.err):
-        model = cast("LocalBackbone", load_backbone(settings.backbone, settings, terminal.progress))
-        report = measure(name, model, note)
+    with terminal.agent(settings) as agent:
+        stacks = check_bench(name, agent.tasks, agent.models.name)
+        note(f"{name}: {BENCHES[name]}")
+        report = measure(name, cast("LocalBackbone", agent.models.backbone()), stacks, note)
     terminal.say(to_json(report))

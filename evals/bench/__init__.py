@@ -7,12 +7,14 @@ sides of a ratio take turns, so that both meet the same load.
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from conlora_agent.core.errors import BadInput, UnknownName
 
 if TYPE_CHECKING:
+    from adapters.registry import TaskRegistry
     from conlora_agent.backbone.local import LocalBackbone
 
 BENCHES = {
@@ -23,20 +25,28 @@ BENCHES = {
     "load": "requests a second: eight clients at once over one",
 }
 
+STACKS = 4
+"""How many are measured with at least."""
+
 Report = dict[str, Any]
 
 
-def check_bench(name: str, backbone: str) -> None:
-    """Raises UnknownName for a benchmark that there is not, BadInput for a backbone without stacks to measure with."""
-    from evals.bench.timing import shipped_stacks
+def check_bench(name: str, tasks: TaskRegistry, backbone: str) -> dict[str, Path]:
+    """The stacks to measure with, by task.
+
+    Raises UnknownName for a benchmark that there is not, BadInput for a backbone that no task has a stack for.
+    """
+    from evals.bench.timing import at_least, stacks_for
 
     if name not in BENCHES:
         raise UnknownName.among("benchmark", name, BENCHES)
-    if not shipped_stacks(backbone):
-        raise BadInput(f"no built-in task has a stack for {backbone}", "measure nano, or train stacks for it first")
+    stacks = stacks_for(tasks, backbone)
+    if not stacks:
+        raise BadInput(f"no task has a stack for {backbone}", "measure nano, or train one first: conlora tasks train")
+    return at_least(STACKS, stacks)
 
 
-def bench(name: str, backbone: LocalBackbone, note: Callable[[str], None]) -> Report:
-    """Run one benchmark on a loaded backbone; `note` is told figures on the way."""
+def bench(name: str, backbone: LocalBackbone, stacks: Mapping[str, Path], note: Callable[[str], None]) -> Report:
+    """Run one benchmark on a loaded backbone; `note` is told figures on the way. Raises BackboneError, Failure."""
     run: Callable[..., Report] = importlib.import_module(f"evals.bench.{name}").run
-    return {"name": name, **run(backbone, note), "backbone": backbone.name}
+    return {"name": name, **run(backbone, stacks, note), "backbone": backbone.name}

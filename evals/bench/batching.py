@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from conlora_agent.core.protocols import GenerateRequest, Generation
-from evals.bench.timing import medians, milliseconds, shipped_stacks
+from evals.bench.timing import medians, milliseconds
 
 if TYPE_CHECKING:
     from conlora_agent.backbone.local import LocalBackbone
@@ -17,9 +18,8 @@ CLIENTS = 4
 ANSWER = 16
 
 
-def run(backbone: LocalBackbone, note: Callable[[str], None]) -> dict[str, Any]:
+def run(backbone: LocalBackbone, stacks: Mapping[str, Path], note: Callable[[str], None]) -> dict[str, Any]:
     """Ask four questions, each for another stack, in turn and at once."""
-    stacks = shipped_stacks(backbone.name)
     for name, folder in stacks.items():
         backbone.attach(name, folder)
     requests = [asked(stack, number) for number, stack in enumerate(list(stacks)[:CLIENTS])]

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from conlora_agent.core.protocols import GenerateRequest
-from evals.bench.timing import milliseconds, picture, shipped_stacks
+from evals.bench.timing import milliseconds, picture
 
 if TYPE_CHECKING:
     from conlora_agent.backbone.local import LocalBackbone
@@ -19,9 +20,8 @@ REQUESTS = 12
 ANSWER = 12
 
 
-def run(backbone: LocalBackbone, note: Callable[[str], None]) -> dict[str, Any]:
+def run(backbone: LocalBackbone, stacks: Mapping[str, Path], note: Callable[[str], None]) -> dict[str, Any]:
     """The same requests from one client and from eight."""
-    stacks = shipped_stacks(backbone.name)
     for name, folder in stacks.items():
         backbone.attach(name, folder)
     names = list(stacks)

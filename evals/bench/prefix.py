@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from conlora_agent.core.errors import Failure
+from conlora_agent.core.errors import BadInput, Failure
 from conlora_agent.core.protocols import GenerateRequest
 from conlora_agent.core.types import Message
-from evals.bench.timing import conversation, medians, milliseconds, shipped_stacks
+from evals.bench.timing import conversation, medians, milliseconds
 
 if TYPE_CHECKING:
     from conlora_agent.backbone.local import LocalBackbone
@@ -17,16 +18,22 @@ HISTORIES = {0: 3, 1024: 2, 4096: 1}
 """Tokens of history, and how often they are read again: at 4096 that takes long enough to be measured once."""
 TURNS = 3
 ANSWER = 12
+ROOM = 256
+"""Tokens beside the history: it overshoots a little, question and answer follow."""
 
 
-def run(backbone: LocalBackbone, note: Callable[[str], None]) -> dict[str, Any]:
+def run(backbone: LocalBackbone, stacks: Mapping[str, Path], note: Callable[[str], None]) -> dict[str, Any]:
     """Time to first token at each length; both ways must give the same answer."""
-    stacks = shipped_stacks(backbone.name)
     for name, folder in stacks.items():
         backbone.attach(name, folder)
     first, second = list(stacks)[:2]
-    rows = []
+    if not backbone.profile.prefix(conversation(1)):
+        raise BadInput(f"{backbone.name} sees no conversation, only the question", "measure another backbone")
+    rows: list[dict[str, Any]] = []
     for tokens, rounds in HISTORIES.items():
+        if rows and tokens + ROOM > backbone.profile.limit:
+            note(f"{tokens} tokens of history are more than {backbone.name} takes")
+            continue
         rows.append(measure(backbone, conversation_of(backbone, tokens), rounds, first, second))
         note("{history} tokens of history: {recomputed_ms} ms recomputed, {ours_ms} ms ours".format(**rows[-1]))
     return {"ratio": rows[-1]["ratio"], "same_answers": True, "histories": rows}

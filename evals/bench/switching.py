@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from itertools import cycle
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from conlora_agent.core.protocols import GenerateRequest
-from evals.bench.timing import medians, milliseconds, seconds, shipped_stacks
+from evals.bench.timing import medians, milliseconds, seconds
 
 if TYPE_CHECKING:
     from conlora_agent.backbone.local import LocalBackbone
@@ -22,9 +22,9 @@ ROUNDS = 6
 TURNS = 8
 
 
-def run(backbone: LocalBackbone, note: Callable[[str], None]) -> dict[str, Any]:
+def run(backbone: LocalBackbone, stacks: Mapping[str, Path], note: Callable[[str], None]) -> dict[str, Any]:
     """Time a switch in each way, then whole turns with one and with many stacks resident."""
-    folder = next(iter(shipped_stacks(backbone.name).values()))
+    folder = next(iter(stacks.values()))
     peft = peft_switches(backbone.profile.model, folder)
     for way, taken in peft.items():
         note(f"PEFT {way}: {milliseconds(taken)} ms a switch")
@@ -88,7 +88,10 @@ def our_switch(backbone: LocalBackbone, names: list[str]) -> float:
 
 
 def turn_times(backbone: LocalBackbone, names: list[str], folder: Path) -> dict[str, float]:
-    """Median seconds of a short turn with one stack attached, and with many, each turn on another."""
+    """Seconds of the quickest short turn with one stack attached, and with many, each turn on another.
+
+    Not the median: between the two all others are attached, and a machine may be busy with something else meanwhile.
+    """
 
     def ask(stack: str) -> None:
         backbone.generate(GenerateRequest("name a colour", stack=stack, max_new_tokens=2))
@@ -103,4 +106,4 @@ def turn_times(backbone: LocalBackbone, names: list[str], folder: Path) -> dict[
             backbone.attach(name, folder)
         ask(names[0])
         turns["many"] += [seconds(partial(ask, name)) for name in names[1 : TURNS + 1]]
-    return {name: sorted(times)[len(times) // 2] for name, times in turns.items()}
+    return {name: min(times) for name, times in turns.items()}

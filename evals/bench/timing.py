@@ -10,11 +10,14 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from PIL import Image, ImageDraw
 
 from conlora_agent.core.types import Message
+
+if TYPE_CHECKING:
+    from adapters.registry import TaskRegistry
 
 Run = Callable[[], Any]
 
@@ -67,24 +70,26 @@ def conversation(characters: int) -> tuple[Message, ...]:
     return tuple(message for pair in pairs for message in pair)
 
 
-def shipped_stacks(backbone: str) -> dict[str, Path]:
-    """Folders of the built-in tasks' stacks for a backbone, by task."""
-    from adapters.registry import BUILTIN
-    from adapters.task import load_task
-
-    tasks = [load_task(manifest.parent, builtin=True) for manifest in sorted(BUILTIN.glob("*/task.toml"))]
-    folders = {task.name: task.weights(backbone) for task in tasks}
+def stacks_for(tasks: TaskRegistry, backbone: str) -> dict[str, Path]:
+    """Folders of the tasks' stacks for a backbone, by task. Raises WeightsError for a broken one."""
+    folders = {task.name: task.weights(backbone) for task in tasks.all()}
     return {name: folder for name, folder in folders.items() if folder is not None}
 
 
+def at_least(count: int, stacks: Mapping[str, Path]) -> dict[str, Path]:
+    """So many stacks: where there are fewer, some of them under a second name, as work of their own."""
+    rounds = range(-(-count // len(stacks)))
+    return {f"{name}{again or ''}": folder for again in rounds for name, folder in stacks.items()}
+
+
 @contextmanager
-def language_only(stack: Path) -> Iterator[Path]:
-    """A copy of a stack without what it adapts in vision and mid layer."""
+def language_only(stack: Path, language: str) -> Iterator[Path]:
+    """A copy of a stack without what it adapts outside the module `language`."""
     from safetensors.torch import load_file, save_file
 
     with TemporaryDirectory() as folder:
         tensors = load_file(stack / "adapter_model.safetensors")
-        kept = {key: tensor for key, tensor in tensors.items() if ".language_model." in key}
+        kept = {key: tensor for key, tensor in tensors.items() if f".{language}." in key}
         save_file(kept, Path(folder) / "adapter_model.safetensors")
         config = json.loads((stack / "adapter_config.json").read_text())
         (Path(folder) / "adapter_config.json").write_text(json.dumps(config))

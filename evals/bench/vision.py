@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
 
-from evals.bench.timing import language_only, milliseconds, picture, seconds, shipped_stacks
+from evals.bench.timing import language_only, milliseconds, picture, seconds
 
 if TYPE_CHECKING:
     from conlora_agent.backbone.local import LocalBackbone
@@ -16,12 +17,12 @@ if TYPE_CHECKING:
 ROUNDS = 5
 
 
-def run(backbone: LocalBackbone, note: Callable[[str], None]) -> dict[str, Any]:
+def run(backbone: LocalBackbone, stacks: Mapping[str, Path], note: Callable[[str], None]) -> dict[str, Any]:
     """Time from picture to visual tokens: cold, then for a second stack with and without a vision part."""
-    first, second = list(shipped_stacks(backbone.name).items())[:2]
+    first, second = list(stacks.items())[:2]
     backbone.attach(*first)
     backbone.attach(*second)
-    with language_only(second[1]) as folder:
+    with language_only(second[1], backbone.profile.language_module) as folder:
         backbone.attach("language_only", folder)
     with torch.inference_mode():
         taken = look_times(backbone, *(backbone.loras.get(name) for name in (first[0], second[0], "language_only")))
