@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -19,8 +20,8 @@ from transformers import DynamicCache
 from adapters.weights import TENSORS
 from conlora_agent.backbone import load_backbone
 from conlora_agent.backbone.families import family_of
+from conlora_agent.backbone.files import fetched, folder_revision
 from conlora_agent.backbone.hub import HubProfile, Passage
-from conlora_agent.backbone.load import folder_revision
 from conlora_agent.backbone.local import LocalBackbone
 from conlora_agent.backbone.profile import Pixels
 from conlora_agent.backbone.stacks import Stacks
@@ -205,6 +206,46 @@ def test_a_model_that_is_not_whole_is_named(tmp_path: Path) -> None:
     (folder / "config.json").write_text(json.dumps({**config, "image_token_id": 70}))
     with pytest.raises(BackboneError, match="no picture token at 70"):
         load_backbone(str(folder), Settings.load({}))
+
+
+COMMIT = "b" * 40
+
+
+def cached(folder: Path, hub: Path) -> Path:
+    """The folder of a model as the hub's cache keeps it under the id owner/tiny."""
+    kept = hub / "models--owner--tiny"
+    (kept / "refs").mkdir(parents=True)
+    (kept / "refs" / "main").write_text(COMMIT)
+    return Path(shutil.copytree(folder, kept / "snapshots" / COMMIT))
+
+
+def test_a_hub_id_loads_from_what_was_fetched_and_has_the_revision_of_the_same_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing is asked for anew: the tests have no network. A README that changes changes nothing."""
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hub"))
+    folder = save_tiny("smolvlm", tmp_path / "tiny")
+    snapshot = cached(folder, tmp_path / "hub")
+    (snapshot / "README.md").write_text("corrected")
+    model: Any = load_backbone("owner/tiny", Settings.load({}))
+    assert (model.name, model.revision) == ("tiny", load_backbone(str(folder), Settings.load({})).revision)
+    assert model.generate(ask()).text
+
+
+def test_what_was_fetched_in_part_is_fetched_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hub"))
+    assert not fetched("owner/tiny")
+    snapshot = cached(save_tiny("smolvlm", tmp_path / "tiny"), tmp_path / "hub")
+    assert fetched("owner/tiny")
+    shards = {"a": "model-00001-of-00002.safetensors", "b": "model-00002-of-00002.safetensors"}
+    (snapshot / "model.safetensors").rename(snapshot / shards["a"])
+    assert not fetched("owner/tiny")
+    (snapshot / "model.safetensors.index.json").write_text(json.dumps({"weight_map": shards}))
+    assert not fetched("owner/tiny")
+    (snapshot / shards["b"]).touch()
+    assert fetched("owner/tiny")
+    (snapshot / "generation_config.json").unlink()
+    assert not fetched("owner/tiny")
 
 
 @pytest.mark.parametrize("name", ["model-00002-of-00002.safetensors", "pytorch_model.bin"])

@@ -79,8 +79,8 @@ def _table_name(model: str) -> str:
 def load_backbone(name: str, settings: Settings, on_progress: Progress | None = None) -> Backbone:
     """The backbone of this name, ready to generate.
 
-    `on_progress(message, fraction done)` is told about first-use assembly. Raises UnknownName, BadInput for a precision
-    that it has not, or BackboneError.
+    `on_progress(message, fraction done)` is told about first-use assembly and fetching.
+    Raises UnknownName, BadInput for a precision that it has not, or BackboneError.
     """
     check_backbone(name)
     check_precision(settings.precision, name)
@@ -92,4 +92,4 @@ def load_backbone(name: str, settings: Settings, on_progress: Progress | None = 
 
     if name in BACKBONES:
         return load_nano(settings, on_progress)
-    return load_hub(name, settings)
+    return load_hub(name, settings, on_progress)

@@ -5,7 +5,6 @@ Not covered here: choosing by name (the package), servers elsewhere (remote.py).
 
 from __future__ import annotations
 
-import hashlib
 import json
 import logging
 from pathlib import Path
@@ -13,6 +12,7 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from conlora_agent.backbone import backbone_name
+from conlora_agent.backbone.files import fetched, folder_revision, snapshot
 from conlora_agent.backbone.nano.assemble import Progress, assembled, revision
 from conlora_agent.core.errors import BackboneError, first_line
 from conlora_agent.core.protocols import Backbone
@@ -21,9 +21,8 @@ if TYPE_CHECKING:
     from conlora_agent.backbone.families import Family
     from conlora_agent.settings import Settings
 
-WEIGHTS = ("config.json", "*.safetensors", "pytorch_model*.bin")
-SAMPLES, SAMPLE = 512, 1 << 14
-"""How many places of a weights file are looked at, and how many bytes there: 8 MiB take a few milliseconds."""
+QUIET = ("transformers", "huggingface_hub", "bitsandbytes")
+"""Libraries whose warnings are not for users: what fails is an error of ours, what bitsandbytes misses not needed."""
 
 
 def load_nano(settings: Settings, progress: Progress | None = None) -> Backbone:
@@ -43,9 +42,9 @@ def load_nano(settings: Settings, progress: Progress | None = None) -> Backbone:
     return LocalBackbone("nano", revision(), NanoProfile(model, processor), **_budgets(settings))
 
 
-def load_hub(source: str, settings: Settings) -> Backbone:
+def load_hub(source: str, settings: Settings, progress: Progress | None = None) -> Backbone:
     """A transformers image-text-to-text model of a known family, from a folder or the hub. Runs no code that comes
-    with it. Offline it takes only what was fetched before.
+    with it. What was fetched before is taken as it is, and the hub not asked again.
 
     Raises BackboneError.
     """
@@ -59,14 +58,14 @@ def load_hub(source: str, settings: Settings) -> Backbone:
 
     _quiet(settings.threads)
     device = "cuda" if torch.cuda.is_available() else "cpu"
-    where: dict[str, Any] = {"local_files_only": settings.offline}
+    place = _place(source, settings, progress)
     try:
-        config = transformers.AutoConfig.from_pretrained(source, **where)
+        config = transformers.AutoConfig.from_pretrained(place)
         family = family_of(config)
-        parts = _processor(source, family, where)
+        parts = _processor(place, family)
         numbers = {"dtype": dtype_of(settings.precision, device)} | quantised(settings.precision, family, device)
         automatic: Any = transformers.AutoModelForImageTextToText
-        model, info = automatic.from_pretrained(source, output_loading_info=True, **numbers, **where)
+        model, info = automatic.from_pretrained(place, output_loading_info=True, **numbers)
         if "quantization_config" in numbers:
             keep_learnable(model)
         else:
@@ -79,43 +78,55 @@ def load_hub(source: str, settings: Settings) -> Backbone:
         raise _unfit(
             source, f"its weights lack {missing[0]}" + (f" and {len(missing) - 1} more" if missing[1:] else "")
         )
-    made = getattr(config, "_commit_hash", None) or folder_revision(Path(source))
+    folder = Path(place) if Path(place).is_dir() else snapshot(source)
     profile = hub_profile(family, model, parts)
     for problem in profile.mismatches():
         raise _unfit(source, problem)
-    return LocalBackbone(backbone_name(source) or source, made[:12], profile, **_budgets(settings))
+    return LocalBackbone(backbone_name(source) or source, folder_revision(folder)[:12], profile, **_budgets(settings))
 
 
-def _processor(source: str, family: Family, where: dict[str, Any]) -> SimpleNamespace:
+def _place(source: str, settings: Settings, progress: Progress | None) -> str:
+    """Where transformers finds the model: a folder where there is one, else the id by which it is fetched now."""
+    folder = Path(source) if Path(source).is_dir() else fetched(source)
+    if folder is not None:
+        return str(folder)
+    if settings.offline:
+        raise BackboneError(f"the model {source!r} was not fetched yet", "go online once")
+    if progress is not None:
+        progress(f"fetching {source} from the hub, once", 0.05)
+    return source
+
+
+def _processor(place: str, family: Family) -> SimpleNamespace:
     """What goes before the model. Not its whole processor: some need packages for video, which is never shown here."""
     import transformers
 
-    tokenizer = transformers.AutoTokenizer.from_pretrained(source, **where)
+    tokenizer = transformers.AutoTokenizer.from_pretrained(place)
     parts = SimpleNamespace(
         tokenizer=tokenizer,
-        image_processor=transformers.AutoImageProcessor.from_pretrained(source, **where),
-        chat_template=tokenizer.chat_template or _chat_template(source, where),
+        image_processor=transformers.AutoImageProcessor.from_pretrained(place),
+        chat_template=tokenizer.chat_template or _chat_template(place),
     )
     if family.asks_mid:
-        parts.mid_tokenizer = _mid_tokenizer(source, family.asks_mid, where)
+        parts.mid_tokenizer = _mid_tokenizer(place, family.asks_mid)
     return parts
 
 
-def _mid_tokenizer(source: str, folder: str, where: dict[str, Any]) -> Any:
+def _mid_tokenizer(place: str, folder: str) -> Any:
     """The tokenizer in a folder of the model. Raises OSError, which names that folder."""
     import transformers
 
     try:
-        return transformers.AutoTokenizer.from_pretrained(source, subfolder=folder, **where)
+        return transformers.AutoTokenizer.from_pretrained(place, subfolder=folder)
     except (OSError, ValueError) as error:
         raise OSError(f"there is no tokenizer in {folder}/: {first_line(error)}") from error
 
 
-def _chat_template(source: str, where: dict[str, Any]) -> str | None:
+def _chat_template(place: str) -> str | None:
     """The template of models that keep it beside their processor, where tokenizers do not look."""
     from transformers.utils.hub import cached_file
 
-    found = cached_file(source, "chat_template.json", **where, _raise_exceptions_for_missing_entries=False)
+    found = cached_file(place, "chat_template.json", _raise_exceptions_for_missing_entries=False)
     return json.loads(Path(found).read_text(encoding="utf-8")).get("chat_template") if found else None
 
 
@@ -132,21 +143,7 @@ def _quiet(threads: int | None) -> None:
     import transformers
 
     transformers.utils.logging.disable_progress_bar()
-    for library in ("transformers", "bitsandbytes"):  # the latter, when PEFT looks for it, warns of what is not needed
+    for library in QUIET:
         logging.getLogger(library).setLevel(logging.ERROR)
     if threads:
         torch.set_num_threads(threads)
-
-
-def folder_revision(folder: Path) -> str:
-    """Names the weights in a folder: changes with its configuration and with what stands at `SAMPLES` places all over
-    each weights file, so that a model trained further is told from the one before wherever it changed."""
-    digest = hashlib.sha256()
-    for path in sorted(path for kind in WEIGHTS for path in folder.glob(kind)):
-        size = path.stat().st_size
-        digest.update(f"{path.name} {size}".encode())
-        with path.open("rb") as stream:
-            for place in range(0, size, max(SAMPLE, size // SAMPLES)):
-                stream.seek(place)
-                digest.update(stream.read(SAMPLE))
-    return digest.hexdigest()
