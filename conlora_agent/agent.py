@@ -314,7 +314,7 @@ class Agent:
         routes = self.routes() if known is None else tuple(known.values())
         with self._lock:
             if self._router is None:
-                self._router = default_router(self.settings, routes, self.builtin_routes(), self.models)
+                self._router = default_router(self.settings, routes, self.builtin_routes(), self.models, self.tasks)
             elif routes != self._fitted_for:
                 self._router.refit(routes)
             self._fitted_for = routes

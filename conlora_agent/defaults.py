@@ -5,7 +5,9 @@ Not covered here: the backbone (conlora_agent.models).
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from conlora_agent.core.protocols import GenerateRequest, Generation, Router
@@ -18,6 +20,7 @@ from conlora_agent.settings import Settings
 
 if TYPE_CHECKING:
     from adapters.registry import TaskRegistry
+    from router.language import Ask
     from tools.registry import ToolRegistry
 
 TASKS = "tasks"
@@ -84,28 +87,44 @@ def default_tasks(settings: Settings, tools: ToolRegistry) -> TaskRegistry:
     return TaskRegistry(settings.home / TASKS, reserved=tools.names(), offline=settings.offline)
 
 
-def default_router(settings: Settings, routes: Sequence[Route], base: Sequence[Route], models: Models) -> Router:
+def default_router(
+    settings: Settings, routes: Sequence[Route], base: Sequence[Route], models: Models, tasks: TaskRegistry
+) -> Router:
     """The router that the settings name. `base`: the routes that every installation has; `models` is asked by routers
-    that need a language model.
+    that need a language model, with the stack for it where `tasks` has one.
     """
     if settings.router == "fixed":
         from router.fixed import FixedRouter
 
         return FixedRouter(next(route for route in routes if route.name == CHAT))
 
-    def ask(request: GenerateRequest) -> Generation:
-        return models.backbone().generate(request)
-
     cache, threshold = settings.cache, settings.clarify_threshold
     if settings.router == "llm":
         from router.language import LanguageRouter
 
-        return LanguageRouter(routes, ask, model=models.name, cache_dir=cache, clarify_threshold=threshold)
+        ask, model = _chooser(models, tasks)
+        return LanguageRouter(routes, ask, model=model, cache_dir=cache, clarify_threshold=threshold)
     from router.embedding import EmbeddingRouter
 
     embedding = EmbeddingRouter(routes, cache_dir=cache, base=base, clarify_threshold=threshold)
     if settings.router == "cascade":
         from router.cascade import CascadeRouter
 
-        return CascadeRouter(embedding, ask, model=models.name, cache_dir=cache, cost=settings.llm_cost)
+        ask, model = _chooser(models, tasks)
+        return CascadeRouter(embedding, ask, model=model, cache_dir=cache, cost=settings.llm_cost)
     return embedding
+
+
+def _chooser(models: Models, tasks: TaskRegistry) -> tuple[Ask, str]:
+    """Asks the language model for a route, with the stack for it where there is one; and a name for both together."""
+    from adapters.weights import TENSORS
+    from router.language import TASK
+
+    task = tasks.get(TASK)
+    weights = task.weights(models.name)
+    stamp = "" if weights is None else hashlib.sha256((weights / TENSORS).read_bytes()).hexdigest()[:12]
+
+    def ask(request: GenerateRequest) -> Generation:
+        return models.backbone().generate(replace(request, stack=models.stack(task)))
+
+    return ask, f"{models.name}/{stamp}"

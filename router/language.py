@@ -30,6 +30,8 @@ Ask = Callable[[GenerateRequest], Generation]
 Shortlist = Callable[[RouteQuery], Sequence[str]]
 """Names of the routes that a message may take; the model is asked about these alone."""
 
+TASK = "routing"
+"""The task whose stack chooses routes."""
 ASKED_EACH = 2
 """Examples of every route that calibration asks about."""
 TOKENS = 32
@@ -117,7 +119,7 @@ class LanguageRouter:
     def _choose(self, query: RouteQuery) -> Choice:
         wanted = set(self._shortlist(query)) if self._shortlist else {route.name for route in self._routes}
         offered = [route for route in self._routes if route.name in wanted]
-        generation = self._ask(_request(query, offered))
+        generation = self._ask(request_of(query, offered))
         try:
             name = json.loads(generation.text)["route"]
         except (ValueError, KeyError, TypeError):
@@ -133,7 +135,7 @@ class LanguageRouter:
         if (stored := self._store.read(key)) is not None:
             weights = stored[0]["trust"]
             return Trust(LinearHead(weights, weights[:, :0]), stored[1]["accuracy"])
-        asked = [(route.name, query) for route in self._routes for query in _asked(route)]
+        asked = [(route.name, query) for route in self._routes for query in asked_about(route)]
         choices = [self._choose(query) for _, query in asked]
         right = np.array([c.route == name for c, (name, _) in zip(choices, asked, strict=True)], dtype=np.intp)
         evidence = as_features(np.stack([choice.evidence for choice in choices]))
@@ -143,15 +145,20 @@ class LanguageRouter:
         return trust
 
 
-def _asked(route: Route) -> list[RouteQuery]:
-    """A few examples, spread over the file, that need no conversation."""
+def asked_about(route: Route) -> list[RouteQuery]:
+    """The examples that calibration asks about: a few, spread over the file, that need no conversation.
+
+    A model that learns to choose routes has to do without these.
+    """
     alone = [example for example in route.examples if not example.previous]
     chosen = alone[:: max(1, len(alone) // ASKED_EACH)][:ASKED_EACH]
     return [RouteQuery(text=example.text, has_image=example.has_image) for example in chosen]
 
 
-def _request(query: RouteQuery, offered: Sequence[Route]) -> GenerateRequest:
-    """The routes come first, so that all questions about the same ones share what the model keeps of its prompt."""
+def request_of(query: RouteQuery, offered: Sequence[Route]) -> GenerateRequest:
+    """How the model is asked. The routes come first, so that all questions about the same ones share what it keeps of
+    its prompt.
+    """
     listed = "\n".join(f"- {route.name}: {route.description}" for route in offered)
     state = ["A picture is there." if query.has_image else "There is no picture."]
     if query.previous:

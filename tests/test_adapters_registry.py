@@ -14,7 +14,7 @@ from adapters.registry import TaskRegistry
 from conlora_agent.core.errors import BadInput, ConloraError, ManifestError, StorageError, UnknownName, WeightsError
 from tests.task_folders import MANIFEST, write_stack, write_task
 
-BUILTIN = ("arguments", "caption", "chart", "grounding", "ocr", "vqa")
+BUILTIN = ("arguments", "caption", "chart", "grounding", "ocr", "routing", "vqa")
 NANO = '[backbones.nano]\nweights = "nano"\n'
 
 
@@ -48,7 +48,7 @@ def test_the_built_in_tasks_load_without_a_home(registry: TaskRegistry, user_dir
     assert registry.problems() == {}
 
 
-@pytest.mark.parametrize("name", sorted(set(BUILTIN) - {"arguments"}))
+@pytest.mark.parametrize("name", sorted(set(BUILTIN) - {"arguments", "routing"}))
 def test_a_built_in_task_is_complete(registry: TaskRegistry, name: str) -> None:
     task = registry.get(name)
     assert task.builtin
@@ -130,7 +130,7 @@ def test_a_task_that_is_switched_off_is_no_route_and_stays_so(registry: TaskRegi
     registry.switch("vqa", on=True)
     other = TaskRegistry(user_dir)
     assert other.off() == {"caption"}
-    assert {route.name for route in other.routes()} == set(BUILTIN) - {"arguments", "caption", "chart"}
+    assert {route.name for route in other.routes()} == set(BUILTIN) - {"arguments", "caption", "chart", "routing"}
     assert other.get("caption").name == "caption"
     with pytest.raises(UnknownName):
         registry.switch("captions", on=False)

@@ -17,6 +17,7 @@ import torch
 
 from conlora_agent.core.errors import BadInput, ConloraError, UnknownName
 from conlora_agent.training import nano
+from router.language import TASK as ROUTING
 
 STAGES = ("vision", "look", "photographs", "stack", "ship", "all")
 NOT_TAKEN = {
@@ -61,7 +62,7 @@ def check(given: argparse.Namespace) -> None:
         raise BadInput("torch sees no CUDA GPU here", "use --device cpu")
     if given.tasks and given.stage != "stack":
         raise BadInput(f"the stage {given.stage} takes no task names", f"use: stack {' '.join(given.tasks)}")
-    known = (nano.ALIGNMENT, *(path.parent.name for path in nano.ADAPTERS.glob("*/data.py")))
+    known = (nano.ALIGNMENT, ROUTING, *(path.parent.name for path in nano.ADAPTERS.glob("*/data.py")))
     for task in given.tasks:
         if task not in known:
             raise UnknownName.among("task to train", task, known)

@@ -16,6 +16,7 @@ from safetensors.torch import load_file, save_file
 from adapters.exercise import Exercise
 from adapters.manifest import read_manifest
 from adapters.task import load_task
+from conlora_agent.agent import Agent
 from conlora_agent.backbone.nano import assemble
 from conlora_agent.backbone.nano.configuration import NanoConfig
 from conlora_agent.backbone.nano.vision import NanoVision
@@ -23,19 +24,22 @@ from conlora_agent.backbone.numbers import compute_in, native_dtype
 from conlora_agent.core.errors import BadInput
 from conlora_agent.phrases import referring_phrase
 from conlora_agent.settings import Settings
-from conlora_agent.training import photographs
+from conlora_agent.training import photographs, routing
+from conlora_agent.training.answers import TeacherBatch
 from conlora_agent.training.checkpoints import reading
 from conlora_agent.training.look import LookRun, fit, gather, heldout_cuts
 from conlora_agent.training.lora import NANO_PLACES, lora_config, nano_lora
 from conlora_agent.training.losses import generalised_iou
 from conlora_agent.training.packaged import fetch_recogniser, recogniser_weights
 from conlora_agent.training.stacks import Exercises, StackRun, save_stack, train_stack
-from conlora_agent.training.stream import DrawnBatches
+from conlora_agent.training.stream import Batches, DrawnBatches
 from conlora_agent.training.studio import DrawingStudio, SceneSeries, known_names
 from conlora_agent.training.vision import VisionRun, pretrain
+from router.builtin import shared_examples
+from router.language import TASK as ROUTING
 
 TASKS = ("ocr", "grounding", "caption", "vqa")
-TEXT_TASKS = ("arguments",)
+TEXT_TASKS = ("arguments", ROUTING)
 """Tasks about text alone: their stacks have LoRAs in the language model only, and learn from no drawings."""
 ALIGNMENT = "alignment"
 ADAPTERS = Path(__file__).parents[2] / "adapters"
@@ -184,7 +188,8 @@ def train_task(plan: Plan, name: str) -> None:
     base, tokenizer = compose(plan)
     base.requires_grad_(False)
     sees = name not in TEXT_TASKS
-    lora = nano_lora() if sees else lora_config(NANO_PLACES, read_manifest(ADAPTERS / name).training)
+    wanted = None if sees else read_manifest(ADAPTERS / name).training
+    lora = nano_lora() if wanted is None else lora_config(NANO_PLACES, wanted)
     model = get_peft_model(base, lora, adapter_name=name, autocast_adapter_dtype=False)
     model.to(native_dtype(plan.device))
     aligned = plan.out / "stacks" / f"{ALIGNMENT}.pt"
@@ -198,14 +203,22 @@ def train_task(plan: Plan, name: str) -> None:
         seed=plan.seed,
         workers=plan.workers,
         device=plan.device,
-        rate=1.5e-3 if name == ALIGNMENT else 8e-4,
+        rate=(wanted and wanted.rate) or (1.5e-3 if name == ALIGNMENT else 8e-4),
         start=aligned if sees and name != ALIGNMENT else None,
         vision=plan.device != "cpu",
     )
-    studio = SceneSeries(DrawingStudio.open(wide=name != ALIGNMENT), EXERCISES_A_SCENE) if sees else None
-    makers = [instructed(task, studio) for task in (TASKS if name == ALIGNMENT else (name,))]
-    train_stack(run, model, Exercises(makers, tokenizer, run))
+    train_stack(run, model, _lessons(run, tokenizer, sees))
     save_stack(model, name, plan.out / "stacks" / name, "nano", "unshipped")
+
+
+def _lessons(run: StackRun, tokenizer: Any, sees: bool) -> Batches[TeacherBatch]:
+    """What a stack learns from."""
+    if run.task == ROUTING:
+        with Agent() as agent:
+            return routing.Routings(agent.builtin_routes(), shared_examples(), tokenizer, run)
+    studio = SceneSeries(DrawingStudio.open(wide=run.task != ALIGNMENT), EXERCISES_A_SCENE) if sees else None
+    makers = [instructed(task, studio) for task in (TASKS if run.task == ALIGNMENT else (run.task,))]
+    return Exercises(makers, tokenizer, run)
 
 
 def take_shipped(model: Any, name: str) -> None:

@@ -119,7 +119,7 @@ def random_history(rng: random.Random) -> list[Message]:
     return history
 
 
-def train_stack(run: StackRun, model: Any, exercises: Exercises) -> None:
+def train_stack(run: StackRun, model: Any, exercises: Batches[TeacherBatch]) -> None:
     """Train the active adapter of PeftModel `model` for `run.minutes` of training time."""
     run.out.mkdir(parents=True, exist_ok=True)
     learned = [p for p in model.parameters() if p.requires_grad]
