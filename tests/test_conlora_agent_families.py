@@ -224,6 +224,10 @@ def test_a_hub_id_loads_from_what_was_fetched_and_has_the_revision_of_the_same_f
 ) -> None:
     """Nothing is asked for anew: the tests have no network. A README that changes changes nothing."""
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hub"))
+    told: list[str] = []
+    with pytest.raises(BackboneError, match="'owner/tiny' does not load"):
+        load_backbone("owner/tiny", Settings.load({}), on_progress=lambda message, done: told.append(message))
+    assert told == ["fetching owner/tiny from the hub, once"]
     folder = save_tiny("smolvlm", tmp_path / "tiny")
     snapshot = cached(folder, tmp_path / "hub")
     (snapshot / "README.md").write_text("corrected")

@@ -78,7 +78,11 @@ def load_hub(source: str, settings: Settings, progress: Progress | None = None) 
         raise _unfit(
             source, f"its weights lack {missing[0]}" + (f" and {len(missing) - 1} more" if missing[1:] else "")
         )
-    folder = Path(place) if Path(place).is_dir() else snapshot(source)
+    folder = Path(place)
+    if not folder.is_dir():
+        folder = snapshot(source)
+        if progress is not None:
+            progress(f"{source} is here", 1.0)
     profile = hub_profile(family, model, parts)
     for problem in profile.mismatches():
         raise _unfit(source, problem)
