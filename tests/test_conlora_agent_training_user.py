@@ -369,6 +369,19 @@ def test_training_again_replaces_the_stack_and_may_start_from_it(tmp_path: Path,
         train_stack(replace(onwards, start=Path(second["folder"])), rows, lambda: other, settings, Watcher())
 
 
+def test_a_stack_is_not_replaced_by_one_that_learned_nothing(tmp_path: Path, settings: Settings) -> None:
+    from dataclasses import replace
+
+    order = make_order(tmp_path)
+    first = Path(run(order, settings)["folder"])
+    worse = make_order(tmp_path / "again", rate=1.0, patience=1).training
+    again = replace(order, manifest=read_manifest(order.folder), start=first, training=worse)
+    with pytest.raises(BackboneError, match="never fell: 'leaves' keeps the stack that it had; lower --rate"):
+        run(again, settings)
+    assert read_manifest(order.folder).backbones["nano"].weights == first.name
+    assert check_weights(first, "nano", "tiny")
+
+
 def test_a_backbone_without_a_trainer_and_a_precision_that_it_has_not_are_refused(
     tmp_path: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:

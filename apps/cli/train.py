@@ -162,4 +162,6 @@ def _lines(report: dict[str, Any], order: Order, *, known: bool) -> list[str]:
         f"best at step {report['best_step']}",
         f"weights: {report['folder']}",
     ]
+    if report["best_step"] == 0:
+        lines.append("it has learned nothing: lower --rate, or give more rows or epochs")
     return lines if known else [*lines, f"next: conlora tasks check {order.folder}, conlora tasks add {order.folder}"]

@@ -111,6 +111,11 @@ def train_stack(
     except torch.OutOfMemoryError as error:
         problem = f"{order.together} rows at once do not fit in memory"
         raise BackboneError(problem, "lower --together, or choose --precision 8bit or 4bit") from error
+    if standing.best_step == 0 and backbone.name in order.manifest.backbones:
+        if world.first:
+            checkpoint.unlink(missing_ok=True)
+        problem = f"the held-out loss never fell: {order.manifest.name!r} keeps the stack that it had"
+        raise BackboneError(problem, "lower --rate, or give more rows")
     report = _report(order, rows, backbone, standing, time.monotonic() - began)
     if world.first:
         write = partial(_write, learner.model, backbone, report)
