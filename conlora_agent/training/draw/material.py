@@ -1,4 +1,4 @@
-"""Sprites: emoji of nine openly licensed sets and the cut-outs of clipart.py, rasterised once, then from the cache.
+"""Sprites: emoji of nine open sets, the icons of icons.py and the cut-outs of clipart.py; rasterised once, then cached.
 
 Sets and licences: openmoji (CC BY-SA 4.0), twemoji (CC BY 4.0), noto and noto-v1 (Apache-2.0), emojione (CC BY 4.0),
 emojione-v1 (CC BY-SA 4.0), fxemoji (Apache-2.0), streamline-emojis (CC BY 4.0), fluent-emoji-flat (MIT); npm fetches
@@ -10,8 +10,10 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import random
 import tarfile
 import tempfile
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,7 +24,7 @@ from PIL import Image
 
 from conlora_agent.core.errors import DataError, Failure
 from conlora_agent.core.files import replace_file
-from conlora_agent.training.draw import clipart
+from conlora_agent.training.draw import clipart, icons
 from conlora_agent.training.draw.colours import dominant_colour
 from conlora_agent.training.draw.names import EMOJI
 from conlora_agent.training.fetching import fetch
@@ -44,9 +46,11 @@ SETS = {
 PARTIAL = frozenset(("noto-v1", "emojione", "emojione-v1", "fxemoji", "streamline-emojis"))
 """Sets that lack some drawings."""
 HELDOUT_STYLES = ("fluent-emoji-flat",)
-TRAIN_STYLES = (*(style for style in SETS if style not in HELDOUT_STYLES), *clipart.PACKAGES)
+TRAIN_STYLES = (*(style for style in SETS if style not in HELDOUT_STYLES), *icons.SETS, *clipart.PACKAGES)
 SIDE = 192
 """Side of a rasterised emoji, pixels."""
+ICONS = 0.35
+"""Share of icons among drawings of what has other drawings, too."""
 
 
 @dataclass(frozen=True)
@@ -58,12 +62,19 @@ class Sprite:
     pixels: Pixels
     colour: str | None
 
+    @property
+    def ink(self) -> bool:
+        """Whether it is drawn with one ink alone, so that it can be coloured in at will."""
+        return self.style in icons.SETS and self.style not in icons.COLOURED
+
 
 @dataclass(frozen=True)
 class Material:
     """Sprites by name, of the styles asked for."""
 
     sprites: dict[str, tuple[Sprite, ...]]
+    restyled: float = 0.0
+    """Share of drawings to be given another style than their own, see styles.py."""
 
     @classmethod
     def load(cls, cache: Path, styles: tuple[str, ...] = TRAIN_STYLES) -> Material:
@@ -77,6 +88,12 @@ class Material:
                 found[sprite.name].append(sprite)
         return cls({name: tuple(sprites) for name, sprites in found.items()})
 
+    def pick(self, rng: random.Random, name: str) -> Sprite:
+        """A random drawing of a name. There are many icons of some, so they are drawn by their share."""
+        of_icons = [sprite for sprite in self.sprites[name] if sprite.style in icons.SETS]
+        others = [sprite for sprite in self.sprites[name] if sprite.style not in icons.SETS]
+        return rng.choice(of_icons if of_icons and (not others or rng.random() < ICONS) else others)
+
 
 def _rasterised(style: str, cache: Path) -> Path:
     """The file in `cache` with the drawings of a style, made when it is not there yet."""
@@ -85,23 +102,32 @@ def _rasterised(style: str, cache: Path) -> Path:
         if not path.exists():
             rasterise_set(fetch_set(style, cache), path, complete=style not in PARTIAL)
         return path
-    path = cache / f"{style}-{hashlib.sha256(clipart.LIST.read_bytes()).hexdigest()[:8]}-{SIDE}.npz"
+    listed = icons.LIST if style in icons.SETS else clipart.LIST
+    path = cache / f"{style}-{hashlib.sha256(listed.read_bytes()).hexdigest()[:8]}-{SIDE}.npz"
     if not path.exists():
-        pictures = enumerate(clipart.cutouts(style, cache, SIDE))
-        _write(path, {f"{name}/{k}": cropped(picture) for k, (name, picture) in pictures})
+        pictures = _icons(style, cache) if style in icons.SETS else _cutouts(style, cache)
+        _write(path, {f"{name}/{k}": pixels for k, (name, pixels) in enumerate(pictures)})
     return path
+
+
+def _icons(style: str, cache: Path) -> Iterator[tuple[str, Pixels]]:
+    content = json.loads(fetch_set(style, cache).read_text(encoding="utf-8"))
+    yield from ((name, rasterise(svg_of(content, icon))) for name, icon in icons.listed(style))
+
+
+def _cutouts(style: str, cache: Path) -> Iterator[tuple[str, Pixels]]:
+    yield from ((name, cropped(picture)) for name, picture in clipart.cutouts(style, cache, SIDE))
 
 
 def fetch_set(style: str, cache: Path) -> Path:
     """The set's icons.json in `cache`, downloaded through npm when it is not there yet."""
-    target = cache / f"{style}-{SETS[style]}.json"
+    version = {**SETS, **icons.SETS}[style]
+    target = cache / f"{style}-{version}.json"
     if target.exists():
         return target
     cache.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=cache) as folder:
-        fetch(
-            ["npm", "pack", "--silent", f"@iconify-json/{style}@{SETS[style]}"], f"the {style} drawings", Path(folder)
-        )
+        fetch(["npm", "pack", "--silent", f"@iconify-json/{style}@{version}"], f"the {style} drawings", Path(folder))
         archives = list(Path(folder).glob("*.tgz"))
         if not archives:
             raise Failure(

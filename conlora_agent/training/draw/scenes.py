@@ -15,6 +15,7 @@ from conlora_agent.training.draw.colours import COLOURS, dominant_colour, hue_of
 from conlora_agent.training.draw.material import Material, Sprite
 from conlora_agent.training.draw.patch import Patch, soft_shadow
 from conlora_agent.training.draw.sample import PixelBox, Sample
+from conlora_agent.training.draw.styles import inked, restyled
 from conlora_agent.training.draw.text import Words, contrasting, degrade, draw_line, load_font, text_width
 from conlora_agent.training.draw.things import thing
 
@@ -72,7 +73,7 @@ def _object(
     from_sprites = name in material.sprites if name else rng.random() < 0.65
     if from_sprites:
         name = name or rng.choice(tuple(material.sprites))
-        return _turn(rng, emoji(rng, rng.choice(material.sprites[name]), side))
+        return _turn(rng, emoji(rng, material.pick(rng, name), side, material.restyled))
     return _turn(rng, thing(rng, side, words, fonts, name=name))
 
 
@@ -82,8 +83,11 @@ def _turn(rng: random.Random, patch: Patch) -> Patch:
     return patch.turned(rng.gauss(0, 7 if not patch.lines else 4))
 
 
-def emoji(rng: random.Random, sprite: Sprite, side: int) -> Patch:
-    """A sprite at `side` pixels on its longer side, sometimes mirrored, sometimes in another colour."""
+def emoji(rng: random.Random, sprite: Sprite, side: int, restyle: float = 0.0) -> Patch:
+    """A sprite at about `side` pixels on its longer side, sometimes mirrored or in another colour.
+
+    `restyle`: chance that it gets another style, too.
+    """
     image = Image.fromarray(sprite.pixels)
     scale = side / max(image.size)
     size = (max(6, round(image.width * scale)), max(6, round(image.height * scale)))
@@ -94,8 +98,12 @@ def emoji(rng: random.Random, sprite: Sprite, side: int) -> Patch:
     if rng.random() < 0.5 and sprite.name not in LETTERED:
         image = image.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
     colour = sprite.colour
-    if sprite.name not in LETTERED and colour is not None and hue_of(colour) is not None and rng.random() < 0.35:
+    if sprite.ink:
+        image, colour = inked(rng, image)
+    elif sprite.name not in LETTERED and colour is not None and hue_of(colour) is not None and rng.random() < 0.35:
         image, colour = recoloured(rng, image, colour)
+    if rng.random() < restyle:
+        image, colour = restyled(rng, image)
     return Patch(sprite.name, image, colour)
 
 

@@ -1,0 +1,93 @@
+"""Other styles of a drawing: icons of a single ink coloured in, and drawings given other palettes, lights and outlines.
+
+An unseen drawing style is told by nothing but what all seen ones share, so the seen ones are made many
+(domain randomisation, Tobin et al. 2017, arXiv:1703.06907).
+"""
+
+from __future__ import annotations
+
+import colorsys
+import random
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageFilter, ImageOps
+
+from conlora_agent.training.draw.colours import COLOURS, dominant_colour, shade
+
+SPARSE = 0.55
+"""A drawing whose ink covers less than this of what it encloses is lines: its inside is nearly always coloured in."""
+DARK = ("black", "brown", "blue", "grey")
+
+
+def inked(rng: random.Random, icon: Image.Image) -> tuple[Image.Image, str | None]:
+    """An RGBA icon of one ink, in a random one and often filled with another; its colour word if it has just one."""
+    from scipy.ndimage import binary_fill_holes
+
+    ink = np.asarray(icon.getchannel("A"), np.float32)[..., None] / 255
+    inside: NDArray[np.bool_] = binary_fill_holes(ink[..., 0] > 0.35)
+    sparse = ink[..., 0].sum() < SPARSE * inside.sum()
+    line = rng.choice(DARK) if rng.random() < (0.7 if sparse else 0.3) else rng.choice(COLOURS)
+    pixels: NDArray[Any] = np.broadcast_to(_rgb(rng, line), (*inside.shape, 3))
+    alpha = ink
+    if rng.random() < (0.85 if sparse else 0.55):
+        fill = rng.choice([colour for colour in COLOURS if colour != line])
+        pixels, alpha = ink * pixels + (1 - ink) * _rgb(rng, fill), np.maximum(ink, inside[..., None])
+    picture = np.concatenate([pixels, alpha * 255], -1).round().astype(np.uint8)
+    return Image.fromarray(picture), dominant_colour(picture)
+
+
+def _rgb(rng: random.Random, name: str) -> NDArray[np.float32]:
+    return np.array(shade(rng, name), np.float32)
+
+
+def restyled(rng: random.Random, picture: Image.Image) -> tuple[Image.Image, str | None]:
+    """An RGBA drawing in another style, and its colour word if it has just one."""
+    picture = rng.choice((_palette, _shaded, _outlined, _flattened))(rng, picture)
+    return picture, dominant_colour(np.asarray(picture)[::2, ::2])
+
+
+def _palette(rng: random.Random, picture: Image.Image) -> Image.Image:
+    """Few colours, each a little off."""
+    few = picture.convert("RGB").quantize(rng.randint(3, 8))
+    table = np.array(few.getpalette() or [], np.float32).reshape(-1, 3) / 255
+    turn, dull, light = rng.gauss(0, 0.03), rng.uniform(0.6, 1.4), rng.uniform(0.75, 1.25)
+    moved: list[int] = []
+    for red, green, blue in table:
+        hue, saturation, value = colorsys.rgb_to_hsv(red, green, blue)
+        hue, saturation = (hue + turn + rng.gauss(0, 0.02)) % 1, min(1.0, saturation * dull)
+        value = min(1.0, value * light * rng.uniform(0.85, 1.15))
+        moved += [round(part * 255) for part in colorsys.hsv_to_rgb(hue, saturation, value)]
+    few.putpalette(moved)
+    return _with_alpha(few.convert("RGB"), picture)
+
+
+def _shaded(rng: random.Random, picture: Image.Image) -> Image.Image:
+    """Lit from one side."""
+    light = Image.linear_gradient("L").rotate(rng.uniform(0, 360), fillcolor=128).resize(picture.size)
+    strength = np.asarray(light, np.float32)[..., None] / 255 * rng.uniform(0.2, 0.6) + rng.uniform(0.6, 0.95)
+    pixels = np.asarray(picture.convert("RGB"), np.float32) * strength
+    return _with_alpha(Image.fromarray(pixels.clip(0, 255).astype(np.uint8)), picture)
+
+
+def _outlined(rng: random.Random, picture: Image.Image) -> Image.Image:
+    """With a rim, dark or white like a sticker's, in the same room."""
+    size = picture.size
+    width = max(1, round(max(picture.size) * rng.uniform(0.015, 0.05)))
+    picture = ImageOps.expand(picture, width, (0, 0, 0, 0))
+    rim = picture.getchannel("A").filter(ImageFilter.MaxFilter(2 * width + 1))
+    ground = Image.new("RGBA", picture.size, (*shade(rng, rng.choice((*DARK, "white", "white"))), 255))
+    ground.putalpha(rim)
+    return Image.alpha_composite(ground, picture).resize(size, Image.Resampling.BILINEAR)
+
+
+def _flattened(rng: random.Random, picture: Image.Image) -> Image.Image:
+    """Without its fine lines."""
+    smooth = picture.convert("RGB").filter(ImageFilter.MedianFilter(rng.choice((3, 5, 7))))
+    return _with_alpha(ImageOps.posterize(smooth, rng.choice((3, 4, 5))), picture)
+
+
+def _with_alpha(pixels: Image.Image, picture: Image.Image) -> Image.Image:
+    pixels.putalpha(picture.getchannel("A"))
+    return pixels

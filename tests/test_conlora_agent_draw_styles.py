@@ -1,0 +1,78 @@
+"""Other styles of a drawing, and the icons that are coloured in: what is shown stays, and its colour word is true."""
+
+from __future__ import annotations
+
+import random
+
+import numpy as np
+import pytest
+from PIL import Image, ImageDraw
+
+from conlora_agent.training.draw import icons
+from conlora_agent.training.draw.colours import dominant_colour
+from conlora_agent.training.draw.material import Material, Sprite
+from conlora_agent.training.draw.names import EMOJI
+from conlora_agent.training.draw.scenes import emoji
+from conlora_agent.training.draw.styles import inked, restyled
+from tests.drawings import material as small_material
+
+
+def ring() -> Image.Image:
+    """Black lines on nothing."""
+    image = Image.new("RGBA", (64, 64), (0, 0, 0, 0))
+    ImageDraw.Draw(image).ellipse((4, 4, 60, 60), outline=(0, 0, 0, 255), width=6)
+    return image
+
+
+def seen(image: Image.Image) -> np.ndarray:
+    return np.asarray(image)[..., 3] > 128
+
+
+def test_every_listed_icon_belongs_to_a_known_set_and_name() -> None:
+    lines = icons.LIST.read_text(encoding="utf-8").splitlines()
+    assert {line.partition(": ")[0] for line in lines} <= set(EMOJI)
+    listed = [icon for line in lines for icon in line.partition(": ")[2].split()]
+    assert sum(1 for style in icons.SETS for _ in icons.listed(style)) == len(listed)
+    assert "stop sign" not in {line.partition(": ")[0] for line in lines}  # its colour is part of it
+
+
+def test_lines_are_often_coloured_in_and_then_their_inside_is_seen() -> None:
+    pictures = [inked(random.Random(seed), ring())[0] for seed in range(60)]
+    filled = [picture for picture in pictures if seen(picture)[32, 32]]
+    assert 35 < len(filled) < 60
+    assert all(not seen(picture)[0, 0] for picture in pictures)
+
+
+def test_the_colour_word_is_that_of_the_pixels() -> None:
+    for seed in range(40):
+        picture, colour = inked(random.Random(seed), ring())
+        assert colour == dominant_colour(np.asarray(picture))
+
+
+@pytest.mark.parametrize("seed", range(24))
+def test_another_style_keeps_size_and_shape(seed: int) -> None:
+    (sprite,) = small_material().sprites["car"]
+    before = Image.fromarray(sprite.pixels)
+    after, colour = restyled(random.Random(seed), before)
+    assert after.size == before.size
+    both, either = (seen(before) & seen(after)).sum(), (seen(before) | seen(after)).sum()
+    assert both > 0.75 * either
+    assert colour == dominant_colour(np.asarray(after)[::2, ::2])
+
+
+def test_icons_are_drawn_by_their_share_and_in_colours() -> None:
+    pixels = np.asarray(ring())
+    drawn = Sprite("car", "game-icons", pixels, "black")
+    material = Material({"car": (*small_material().sprites["car"], *[drawn] * 30)})
+    rng = random.Random(5)
+    picked = [material.pick(rng, "car") for _ in range(300)]
+    assert 70 < sum(sprite.ink for sprite in picked) < 140
+    assert len({emoji(rng, drawn, 40).colour for _ in range(60)}) > 5
+
+
+def test_what_is_held_out_keeps_its_own_style() -> None:
+    (sprite,) = small_material().sprites["car"]
+    plain = {emoji(random.Random(seed), sprite, 40).image.tobytes() for seed in range(30)}
+    again = {emoji(random.Random(seed), sprite, 40, small_material().restyled).image.tobytes() for seed in range(30)}
+    assert plain == again
+    assert plain != {emoji(random.Random(seed), sprite, 40, 1.0).image.tobytes() for seed in range(30)}
