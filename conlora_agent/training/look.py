@@ -9,8 +9,10 @@ from __future__ import annotations
 import os
 import random
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors.torch import load_file, save_file
@@ -28,6 +30,7 @@ from conlora_agent.training.vision import log
 
 SHARD = 2048
 """Objects in one file."""
+BATCH = 64
 GENTLER = 6
 """The packaged layers learn so many times slower than the new ones."""
 SHAKE = 0.06
@@ -42,8 +45,9 @@ class LookRun:
     minutes: float
     seed: int = 0
     workers: int = 1
-    epochs: int = 5
-    rate: float = 3e-3
+    epochs: int = 4
+    colour_epochs: int = 16
+    rate: float = 2e-3
     device: str = "cpu"
 
 
@@ -116,38 +120,54 @@ def _shard(cuts: Cuts, model: NanoVision, device: str, workers: int, size: int =
 
 
 def fit(run: LookRun, look: SecondLook, held: dict[str, Tensor]) -> None:
-    """Fit the classifiers to all shards and save them; `held` are held-out drawings, for the log only."""
+    """Fit names, then colours, to all shards and save them; `held` are held-out drawings, for the log only."""
     look.cpu()
     torch.manual_seed(run.seed)
     shards = [load_file(file) for file in sorted(run.out.glob("*.safetensors"))]
     data = {key: torch.cat([shard[key] for shard in shards]) for key in shards[0]}
-    packaged = [*look.block.parameters(), *look.expand.parameters()]
-    fresh = [p for name, p in look.named_parameters() if not name.startswith(("block.", "expand."))]
+    packaged = [*look.blocks.parameters(), *look.expand.parameters()]
+    fresh = [*look.norm.parameters(), *look.up.parameters(), *look.name.parameters()]
     groups = [{"params": packaged, "lr": run.rate / GENTLER}, {"params": fresh, "lr": run.rate}]
+
+    def names(features: Tensor, rows: dict[str, Tensor]) -> Tensor:
+        said = look.name(look.describe(F.dropout2d(features, 0.1)))
+        return F.cross_entropy(said, rows["names"], label_smoothing=0.05)
+
+    def colours(features: Tensor, rows: dict[str, Tensor]) -> Tensor:
+        return F.cross_entropy(look.colour(rows["thumbs"].float() / 255, features), rows["colours"])
+
+    _epochs(run.epochs, groups, data, names, lambda: accuracy(look, held))
+    groups = [{"params": list(look.colour.parameters()), "lr": run.rate}]
+    _epochs(run.colour_epochs, groups, data, colours, lambda: accuracy(look, held))
+    keep(run.out / "look.pt", look.state_dict())
+
+
+def _epochs(
+    epochs: int,
+    groups: list[dict[str, Any]],
+    data: dict[str, Tensor],
+    loss_of: Callable[[Tensor, dict[str, Tensor]], Tensor],
+    measure: Callable[[], dict[str, float]],
+) -> None:
+    """Minimise a loss of features and the other columns of `data`, in batches in random order."""
     optimizer = torch.optim.AdamW(groups, weight_decay=0.05)
-    count, batch = len(data["names"]), 256
-    steps = run.epochs * (count // batch)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimizer, [run.rate / GENTLER, run.rate], total_steps=steps, pct_start=0.1
-    )
-    for epoch in range(run.epochs):
-        order = torch.randperm(count)
+    steps = len(data["names"]) // BATCH
+    rates = [group["lr"] for group in groups]
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, rates, total_steps=epochs * steps, pct_start=0.1)
+    for epoch in range(epochs):
         total = 0.0
-        for at in range(0, count - batch + 1, batch):
-            rows = order[at : at + batch]
-            features, thumbs = data["features"][rows].float(), data["thumbs"][rows].float() / 255
+        for picked in torch.randperm(len(data["names"])).split(BATCH)[:steps]:
+            rows = {key: column[picked] for key, column in data.items()}
             if epoch % 2:  # mirrored features are nearly those of the mirrored picture
-                features, thumbs = features.flip(-1), thumbs.flip(-1)
-            seen = look.classify(F.dropout2d(features, 0.1), thumbs)
-            loss = F.cross_entropy(seen.name, data["names"][rows], label_smoothing=0.05)
-            loss = loss + F.cross_entropy(seen.colour, data["colours"][rows])
+                rows |= {key: rows[key].flip(-1) for key in ("features", "thumbs")}
+            # On a CPU depthwise convolutions learn twice as fast in this layout.
+            loss = loss_of(rows["features"].float().contiguous(memory_format=torch.channels_last), rows)
             optimizer.zero_grad(set_to_none=True)
             loss.backward()
             optimizer.step()
             schedule.step()
             total += float(loss.detach())
-        log(stage="look", epoch=epoch, loss=round(total / (count // batch), 4), **accuracy(look, held))
-    keep(run.out / "look.pt", look.state_dict())
+        log(stage="look", epoch=epoch, loss=round(total / steps, 4), **measure())
 
 
 @torch.no_grad()

@@ -13,17 +13,11 @@ from conlora_agent.core.errors import ManifestError
 __all__ = ["NANO_PLACES", "Places", "lora_config", "nano_lora", "with_stack"]
 
 
-def nano_lora(rank: int = 16) -> Any:
-    """PEFT configuration of a stack on `nano`."""
+def nano_lora() -> Any:
+    """PEFT configuration of a stack that ships with `nano`: what rank 16 learned, cut to 8, loses 1% of its energy."""
     from peft import LoraConfig
 
-    return LoraConfig(
-        r=rank,
-        lora_alpha=2 * rank,
-        target_modules=NANO_PLACES.pattern,
-        rank_pattern={r".*vision\.upper.*": rank // 2, r".*mid\..*": rank // 2},
-        bias="none",
-    )
+    return LoraConfig(r=8, lora_alpha=32, target_modules=NANO_PLACES.pattern, bias="none")
 
 
 def with_stack(base: Any, task: str, places: Places, training: Training, start: Path | None) -> Any:

