@@ -1,4 +1,4 @@
-"""LanguageRouter: the backbone itself picks the route, from the routes' descriptions and nothing else.
+"""LanguageRouter: the backbone itself picks the route, from the routes' descriptions.
 
 It can only answer with a route: the answer is held to a schema that lists them. How sure it is says little by itself,
 so it is calibrated on a few routing examples, which the model has not seen; that happens once for a model and a set of

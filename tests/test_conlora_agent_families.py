@@ -248,6 +248,9 @@ def test_what_was_fetched_in_part_is_fetched_again(tmp_path: Path, monkeypatch: 
     assert not fetched("owner/tiny")
     (snapshot / shards["b"]).touch()
     assert fetched("owner/tiny")
+    (snapshot / "tokenizer_config.json").rename(snapshot / "kept")
+    assert not fetched("owner/tiny")
+    (snapshot / "kept").rename(snapshot / "tokenizer_config.json")
     (snapshot / "generation_config.json").unlink()
     assert not fetched("owner/tiny")
 

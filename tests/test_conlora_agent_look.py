@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from safetensors.torch import save_file
 
 from conlora_agent.backbone.nano.configuration import NanoConfig
 from conlora_agent.backbone.nano.look import SIDE, THUMB, crops, of_a_kind, thumbnails
 from conlora_agent.backbone.nano.vision import NanoVision
-from conlora_agent.training.look import shaken
+from conlora_agent.core.errors import DataError
+from conlora_agent.training.look import _gathered, shaken
 
 BOX = (0.25, 0.5, 0.5, 0.75)
 
@@ -90,3 +95,30 @@ def test_what_looks_alike_is_described_alike_and_the_rest_is_left_as_it_is() -> 
     torch.testing.assert_close(described[0], thing + 0.15 * other, atol=1e-3, rtol=0)
     torch.testing.assert_close(described[2], torch.eye(4)[2], atol=1e-3, rtol=0)
     assert of_a_kind(torch.zeros(0, 4)).shape == (0, 4)
+
+
+@torch.no_grad()
+def test_of_what_is_known_the_colour_alone_is_looked_for() -> None:
+    vision = small_vision()
+    pixels = torch.stack([picture(), picture().flip(0)])
+    known, asked = vision.look(vision.low.trunk, pixels, [[BOX], [BOX]], [True, False])
+    both = vision.look(vision.low.trunk, pixels, [[BOX], [BOX]])
+    assert not known.name.any()
+    torch.testing.assert_close(known.colour, both[0].colour)
+    torch.testing.assert_close(asked.name, both[1].name)
+
+
+@torch.no_grad()
+def test_a_colour_is_told_from_what_the_trunk_sees_too() -> None:
+    vision = small_vision()
+    shown = crops(picture(), [BOX])
+    features = vision.look.features(vision.low.trunk, shown)
+    said = vision.look.classify(features, thumbnails(shown)).colour
+    assert not torch.allclose(said, vision.look.classify(features.flip(1), thumbnails(shown)).colour)
+
+
+def test_shards_below_other_layers_are_refused_by_name(tmp_path: Path) -> None:
+    for number, channels in enumerate((80, 192)):
+        save_file({"features": torch.zeros(2, channels, 5, 5)}, tmp_path / f"{number}.safetensors")
+    with pytest.raises(DataError, match="other layers"):
+        _gathered(tmp_path)

@@ -96,7 +96,7 @@ ImageOption = Annotated[Path | None, typer.Option("--image", metavar="PATH", hel
 ThreadOption = Annotated[str | None, typer.Option("--thread", metavar="ID", help="Conversation to go on with.")]
 KeyOption = Annotated[
     list[str] | None,
-    typer.Option("--api-key", metavar="KEY", help="Key that callers have to send; repeat it for several."),
+    typer.Option("--api-key", metavar="KEY", help="Key that lets callers in; repeat it for several."),
 ]
 TaskOption = Annotated[str | None, typer.Option("--task", metavar="NAME", help="Route to take, instead of the router.")]
 

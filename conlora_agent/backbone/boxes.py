@@ -110,7 +110,9 @@ def told_beside(said: Generation, step: Mapping[str, Any], box_range: int) -> Ge
     found = [(_numbers(region["box"], box_range), region.get("score")) for region in step.get("boxes") or ()]
     if not found:
         return said
-    pieces = [Piece(("; " if at else "") + numbers, score) for at, (numbers, score) in enumerate(found) if score]
+    pieces = [
+        Piece(("; " if at else "") + numbers, score) for at, (numbers, score) in enumerate(found) if score is not None
+    ]
     text = "; ".join(numbers for numbers, _ in found)
     return Generation(text, pieces if len(pieces) == len(found) else (), said.usage)
 

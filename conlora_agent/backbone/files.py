@@ -11,6 +11,7 @@ from pathlib import Path
 
 KINDS = ("model.safetensors", "pytorch_model.bin")
 WHAT_COUNTS = ("config.json", "model*.safetensors", "pytorch_model*.bin")
+PREPARATION = ("processor_config.json", "preprocessor_config.json")
 SAMPLES, SAMPLE = 512, 1 << 14
 """How many places of a weights file are looked at, and how many bytes there: 8 MiB take a few milliseconds."""
 
@@ -20,6 +21,9 @@ def fetched(source: str) -> Path | None:
     config = _cached(source, "config.json")
     # Generation settings are asked for last, and the cache knows, too, that a model has none.
     if config is None or not _known(source, "generation_config.json"):
+        return None
+    # Another program may have fetched the weights alone.
+    if not any(_cached(source, one) for one in PREPARATION) or not _cached(source, "tokenizer_config.json"):
         return None
     if any(_cached(source, kind) for kind in KINDS):
         return config.parent
@@ -49,7 +53,8 @@ def _known(source: str, name: str) -> object:
 
 def folder_revision(folder: Path) -> str:
     """Names the weights in a folder, one of the hub's cache too: by the configuration and by what stands at `SAMPLES`
-    places all over each weights file, so that a model trained further is told from the one before wherever it changed.
+    places all over each weights file, so that a model trained further is told from the one before. (A
+    change within less than one of SAMPLES parts of a file may stand between them.)
 
     What else changes in a repository does not count: a stack outlives a corrected README.
     """

@@ -16,6 +16,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -218,7 +219,7 @@ def _lora(name: str, layer: str, pair: dict[str, Tensor], config: dict[str, Any]
         raise _broken(name, f"its LoRA of {layer} holds values that are no numbers")
     where = next(module.parameters())
     # A layer in few bits computes in the type of the rest of its model.
-    kind = next(one.dtype for one in (where, *model.parameters()) if one.dtype.is_floating_point)
+    kind = next(one.dtype for one in chain((where,), model.parameters()) if one.dtype.is_floating_point)
     return Lora(
         down.to(where.device, kind, copy=True).contiguous(),
         (up.float() * _scale(layer, len(down), config)).to(where.device, kind).contiguous(),

@@ -22,6 +22,7 @@ from torch.nn import functional as F
 from conlora_agent.backbone.nano.configuration import NanoConfig
 from conlora_agent.backbone.nano.look import SecondLook, crops, thumbnails
 from conlora_agent.backbone.nano.vision import NanoVision
+from conlora_agent.core.errors import DataError
 from conlora_agent.core.types import Box
 from conlora_agent.training.checkpoints import keep
 from conlora_agent.training.stream import Batches, loader
@@ -46,7 +47,7 @@ class LookRun:
     seed: int = 0
     workers: int = 1
     epochs: int = 4
-    colour_epochs: int = 16
+    colour_epochs: int = 20
     rate: float = 2e-3
     device: str = "cpu"
 
@@ -123,8 +124,7 @@ def fit(run: LookRun, look: SecondLook, held: dict[str, Tensor]) -> None:
     """Fit names, then colours, to all shards and save them; `held` are held-out drawings, for the log only."""
     look.cpu()
     torch.manual_seed(run.seed)
-    shards = [load_file(file) for file in sorted(run.out.glob("*.safetensors"))]
-    data = {key: torch.cat([shard[key] for shard in shards]) for key in shards[0]}
+    data = _gathered(run.out)
     packaged = [*look.blocks.parameters(), *look.expand.parameters()]
     fresh = [*look.norm.parameters(), *look.up.parameters(), *look.name.parameters()]
     groups = [{"params": packaged, "lr": run.rate / GENTLER}, {"params": fresh, "lr": run.rate}]
@@ -140,6 +140,14 @@ def fit(run: LookRun, look: SecondLook, held: dict[str, Tensor]) -> None:
     groups = [{"params": list(look.colour.parameters()), "lr": run.rate}]
     _epochs(run.colour_epochs, groups, data, colours, lambda: accuracy(look, held))
     keep(run.out / "look.pt", look.state_dict())
+
+
+def _gathered(folder: Path) -> dict[str, Tensor]:
+    """All shards in one. Raises DataError for shards that were gathered below other layers."""
+    shards = [load_file(file) for file in sorted(folder.glob("*.safetensors"))]
+    if len({shard["features"].shape[1:] for shard in shards}) > 1:
+        raise DataError(f"some shards in {folder} were gathered below other layers", "remove the older ones")
+    return {key: torch.cat([shard.pop(key) for shard in shards]) for key in list(shards[0])}
 
 
 def _epochs(

@@ -14,7 +14,10 @@ __all__ = ["NANO_PLACES", "Places", "lora_config", "nano_lora", "with_stack"]
 
 
 def nano_lora() -> Any:
-    """PEFT configuration of a stack that ships with `nano`: what rank 16 learned, cut to 8, loses 1% of its energy."""
+    """PEFT configuration of a stack that ships with `nano`.
+
+    What rank 16 learned, cut to 8, loses 1% of its energy. The scale of 4 is what vision and mid layer had before.
+    """
     from peft import LoraConfig
 
     return LoraConfig(r=8, lora_alpha=32, target_modules=NANO_PLACES.pattern, bias="none")

@@ -15,8 +15,8 @@ from safetensors.torch import load_file, save_file
 
 from adapters.exercise import Exercise
 from adapters.manifest import read_manifest
+from adapters.registry import TaskRegistry
 from adapters.task import load_task
-from conlora_agent.agent import Agent
 from conlora_agent.backbone.nano import assemble
 from conlora_agent.backbone.nano.configuration import NanoConfig
 from conlora_agent.backbone.nano.vision import NanoVision
@@ -35,8 +35,9 @@ from conlora_agent.training.stacks import Exercises, StackRun, save_stack, train
 from conlora_agent.training.stream import Batches, DrawnBatches
 from conlora_agent.training.studio import DrawingStudio, SceneSeries, known_names
 from conlora_agent.training.vision import VisionRun, pretrain
-from router.builtin import shared_examples
+from router.builtin import builtin_routes, shared_examples
 from router.language import TASK as ROUTING
+from tools.registry import default_tools
 
 TASKS = ("ocr", "grounding", "caption", "vqa")
 TEXT_TASKS = ("arguments", ROUTING)
@@ -214,8 +215,9 @@ def train_task(plan: Plan, name: str) -> None:
 def _lessons(run: StackRun, tokenizer: Any, sees: bool) -> Batches[TeacherBatch]:
     """What a stack learns from."""
     if run.task == ROUTING:
-        with Agent() as agent:
-            return routing.Routings(agent.builtin_routes(), shared_examples(), tokenizer, run)
+        tasks = TaskRegistry(Settings.load().home / "tasks")
+        routes = (*tasks.builtin_routes(), *default_tools(offline=True).builtin_routes(), *builtin_routes())
+        return routing.Routings(routes, shared_examples(), tokenizer, run)
     studio = SceneSeries(DrawingStudio.open(wide=run.task != ALIGNMENT), EXERCISES_A_SCENE) if sees else None
     makers = [instructed(task, studio) for task in (TASKS if run.task == ALIGNMENT else (run.task,))]
     return Exercises(makers, tokenizer, run)

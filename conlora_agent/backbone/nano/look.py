@@ -2,7 +2,8 @@
 
 The first look (dense.py) sees the whole picture at 16 pixels a cell, where a small object is a few vectors. Each box it
 finds is cut out, enlarged to a square and shown to the trunk again. The trunk's last blocks and the layer on them that
-ImageNet classifiers use are this module's own, trained further; the colour comes from the pixels themselves.
+ImageNet classifiers use are this module's own, trained further; the colour comes from the pixels themselves, and from
+what the trunk sees at each.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ MARGIN = 0.08
 THUMB = 8
 """Side of the thumbnail that the colour is read from."""
 OWN = STAGES[4:]
-"""The trunk's stages that are the second look's own: what it sees there must be told from drawings, too."""
+"""The trunk's last three stages, eight blocks: the second look has its own, trained further on drawings."""
 FEATURES = 1280
 ALIKE, SHARPNESS = 0.6, 30.0
 """Objects of one picture whose features have a cosine above ALIKE count as of a kind; how abruptly."""
@@ -69,11 +70,14 @@ class SecondLook(nn.Module):
             return seen
         shown = torch.cat([crops(pixels[row], some) for row, some in enumerate(boxes) if some])
         features = self.features(trunk, shown)
-        colours = self.colour(thumbnails(shown), features).split(counts)
-        for row, some in enumerate(features.split(counts)):
-            seen[row].colour = colours[row]
-            if len(some) and not (known and known[row]):
-                seen[row].name = self.name(of_a_kind(self.describe(some)))
+        for row, colour in enumerate(self.colour(thumbnails(shown), features).split(counts)):
+            seen[row].colour = colour
+        asked = [row for row, count in enumerate(counts) if count and not (known and known[row])]
+        if asked:
+            parts = features.split(counts)
+            hidden = self.describe(torch.cat([parts[row] for row in asked]))
+            for row, some in zip(asked, hidden.split([counts[row] for row in asked]), strict=True):
+                seen[row].name = self.name(of_a_kind(some))
         return seen
 
     @torch.no_grad()

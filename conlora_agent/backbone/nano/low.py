@@ -118,7 +118,7 @@ class Trunk(nn.Module):
         return self.below_last(pixels, 0)
 
     def below_last(self, pixels: Tensor, blocks: int) -> Tensor:
-        """Features below so many last blocks."""
+        """Features below so many of the last blocks; below none of them those at stride 32 (320 channels)."""
         x: Tensor = self.stem(pixels)
         for block in self.blocks[: len(self.blocks) - blocks]:
             x = block(x)

@@ -27,7 +27,7 @@ SETS = {
     "ri": "1.2.10",  # Apache-2.0
     "si-glyph": "1.2.2",  # CC BY-SA 4.0
     "solar": "1.2.13",  # CC BY 4.0
-    "streamline-color": "1.2.2",  # CC BY 4.0, as are its four siblings
+    "streamline-color": "1.2.2",  # CC BY 4.0, as are its five siblings
     "streamline-cyber-color": "1.2.2",
     "streamline-flex-color": "1.2.2",
     "streamline-kameleon-color": "1.2.2",

@@ -103,7 +103,8 @@ def _rasterised(style: str, cache: Path) -> Path:
             rasterise_set(fetch_set(style, cache), path, complete=style not in PARTIAL)
         return path
     listed = icons.LIST if style in icons.SETS else clipart.LIST
-    path = cache / f"{style}-{hashlib.sha256(listed.read_bytes()).hexdigest()[:8]}-{SIDE}.npz"
+    version = icons.SETS[style] if style in icons.SETS else clipart.PACKAGES[style][1].replace(":", "")
+    path = cache / f"{style}-{version}-{hashlib.sha256(listed.read_bytes()).hexdigest()[:8]}-{SIDE}.npz"
     if not path.exists():
         pictures = _icons(style, cache) if style in icons.SETS else _cutouts(style, cache)
         _write(path, {f"{name}/{k}": pixels for k, (name, pixels) in enumerate(pictures)})

@@ -39,7 +39,7 @@ DOUBTFUL, MISNAMED = 0.29, 0.02
 """Shares of names that are told with others beside them, and of the rest that are told as another."""
 RANKS = (0.55, 0.12, 0.07, 0.03)
 """Chances that a doubtful name is the first of those told, the second and so on, or (the rest) none of them. These and
-the shares above are as counted on 150 drawings in the held-out style, none of them in the evaluation sets."""
+DOUBTFUL are as counted on 150 drawings in the held-out style, none of them in the evaluation sets."""
 
 
 def layout(rng: random.Random, size: tuple[int, int], words: Words) -> Sample:
