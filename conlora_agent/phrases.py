@@ -38,6 +38,11 @@ _WHERE = (
     rf"(?:where(?:abouts)?(?:\s+(?:in|on)\s+{_PICTURE})?\s*"
     rf"(?:{_BE}|can\s+(?:i|you|we)\s+(?:find|see)|do\s+you\s+see)\s+)"
 )
+_PART = (
+    rf"(?:in\s+)?(?:which|what)\s+(?:area|part|corner|half|region|section|spot)\s+(?:of\s+{_PICTURE}\s+)?"
+    rf"(?:{_BE}|shows|contains|has|can\s+(?:i|you|we)\s+(?:find|see)|do\s+you\s+see)\s+"
+    rf"(?=(?:{'|'.join(sorted(DETERMINERS))})\b)"
+)
 _EMBEDDED = r"(?:(?:tell|show|say|see|know|find\s+out|point\s+out)\s+(?:me\s+|to\s+me\s+)?where(?:abouts)?\s+)"
 _FIND = (
     r"(?:find|locate|detect|spot|highlight|mark|circle|outline|identify|pinpoint|select|see|know|show|get|give"
@@ -52,7 +57,7 @@ _PLACE = (
 _EXISTS = r"(?:(?:is|are|was|were)\s+there|do\s+you\s+see|have\s+you\s+got)\s+"
 _FRAMES = tuple(
     re.compile(p, re.IGNORECASE)
-    for p in (_POLITE, _CONNECTIVE, _ABOUT, _ASKING, _WISH, _EMBEDDED, _WHERE, _PLACE, _FIND, _EXISTS)
+    for p in (_POLITE, _CONNECTIVE, _ABOUT, _ASKING, _WISH, _EMBEDDED, _WHERE, _PART, _PLACE, _FIND, _EXISTS)
 )
 _CARRY_ON = tuple(re.compile(p, re.IGNORECASE) for p in (_POLITE, _CONNECTIVE, _ABOUT))
 

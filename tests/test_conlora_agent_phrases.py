@@ -11,6 +11,9 @@ from conlora_agent.phrases import bare, complete, head, is_fragment, referring_p
     ("request_", "phrase"),
     [
         ("where is the blue book?", "the blue book"),
+        ("In which corner of the picture is the moon?", "the moon"),
+        ("what part of the image shows my cup", "my cup"),
+        ("which part is damaged?", "which part is damaged"),
         ("Where's Waldo?", "Waldo"),
         ("find the dog", "the dog"),
         ("Can you please point to the red car in the picture?", "the red car"),
