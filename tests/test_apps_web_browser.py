@@ -188,6 +188,8 @@ def test_conversations_are_searched_renamed_exported_and_deleted(tab: Tab) -> No
     tab.say("weather in Rome?", "21 degrees in Rome.")
     tab.new()
     tab.say("hello", "You are welcome.")
+    # The list is made anew after a turn: what was found must not come before that.
+    wait_until(lambda: tab.titles() == ["hello", "weather in Rome?"])
     page.fill("#search input, #search textarea", "degrees")
     wait_until(lambda: tab.titles() == ["weather in Rome?"])
     page.once("dialog", lambda dialog: dialog.accept("Holiday"))
