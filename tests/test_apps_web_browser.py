@@ -225,10 +225,14 @@ def test_conversations_are_searched_renamed_exported_and_deleted(tab: Tab) -> No
 def test_tasks_are_switched_added_and_removed_and_settings_changed(tab: Tab, site: Served, tmp_path: Path) -> None:
     page = tab.page
     page.click("#drawer .toggle-button")
-    page.get_by_role("switch", name="Describe").uncheck()
+    switch = page.get_by_role("switch", name="Describe")
+    switch.uncheck()
     wait_until(lambda: site.agent.tasks.off() == {"caption"})
-    page.get_by_role("switch", name="Describe").check()
+    # The switches are made anew after each: one that is about to go cannot be switched.
+    wait_until(lambda: switch.get_attribute("checked") is None)
+    switch.check()
     wait_until(lambda: not site.agent.tasks.off())
+    wait_until(lambda: switch.get_attribute("checked") is not None)
     with page.expect_file_chooser() as chooser:
         page.click("[data-tool=folder]")
     chooser.value.set_files(write_task(tmp_path))
