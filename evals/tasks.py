@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -62,13 +63,14 @@ def served(agent: Agent, task: str, *, routed: bool = False) -> Answer:
 
 def evaluate_rows(task: str, data: Path, rows: Sequence[Row], answer: Answer, *, routed: bool = False) -> Figures:
     """Ask about every row and score. The first row is asked once more before, untimed: it may load the model."""
-    request, score = _TASKS[task]
-    requests = [_asked(request(row)) if routed and task == "grounding" else request(row) for row in rows]
+    kind = _TASKS[task]
+    request = (routed and kind.typed) or kind.request
+    requests = [request(row) for row in rows]
     answer(requests[0], data / rows[0].image)
     began = time.perf_counter()
     steps = [answer(words, data / row.image) for words, row in zip(requests, rows, strict=True)]
     spent = (time.perf_counter() - began) * 1000
-    figures, misses = score(rows, steps)
+    figures, misses = kind.score(rows, steps)
     if routed:
         figures["reached"] = sum(step.route == task for step in steps) / len(steps)
     return {"n": len(rows), **figures, "ms_per_item": spent / len(rows), "misses": misses[:MISSES_SHOWN]}
@@ -164,10 +166,18 @@ def _score_vqa(rows: Sequence[Row], steps: Sequence[Step]) -> Scored:
     return {"accuracy": 1 - len(misses) / len(rows)}, misses
 
 
-_TASKS: dict[str, tuple[Callable[[Any], str], Callable[[Sequence[Row], Sequence[Step]], Scored]]] = {
-    "ocr": (lambda row: "Read the text.", _score_ocr),
-    "grounding": (lambda row: row.phrase, _score_grounding),
-    "caption": (lambda row: "Describe the picture.", _score_caption),
-    "vqa": (lambda row: row.question, _score_vqa),
+@dataclass(frozen=True)
+class _Kind:
+    """What is asked about a row, how the answers are scored, and what a user types where that is something else."""
+
+    request: Callable[[Any], str]
+    score: Callable[[Sequence[Row], Sequence[Step]], Scored]
+    typed: Callable[[Any], str] | None = None
+
+
+_TASKS = {
+    "ocr": _Kind(lambda row: "Read the text.", _score_ocr),
+    "grounding": _Kind(lambda row: row.phrase, _score_grounding, lambda row: _asked(row.phrase)),
+    "caption": _Kind(lambda row: "Describe the picture.", _score_caption),
+    "vqa": _Kind(lambda row: row.question, _score_vqa),
 }
-"""What is asked about a row, and how the answers are scored."""

@@ -15,13 +15,13 @@ from safetensors.torch import load_file, save_file
 
 from adapters.exercise import Exercise
 from adapters.manifest import read_manifest
-from adapters.registry import TaskRegistry
 from adapters.task import load_task
 from conlora_agent.backbone.nano import assemble
 from conlora_agent.backbone.nano.configuration import NanoConfig
 from conlora_agent.backbone.nano.vision import NanoVision
 from conlora_agent.backbone.numbers import compute_in, native_dtype
 from conlora_agent.core.errors import BadInput
+from conlora_agent.defaults import default_tasks
 from conlora_agent.phrases import referring_phrase
 from conlora_agent.settings import Settings
 from conlora_agent.training import photographs, routing
@@ -215,8 +215,9 @@ def train_task(plan: Plan, name: str) -> None:
 def _lessons(run: StackRun, tokenizer: Any, sees: bool) -> Batches[TeacherBatch]:
     """What a stack learns from."""
     if run.task == ROUTING:
-        tasks = TaskRegistry(Settings.load().home / "tasks")
-        routes = (*tasks.builtin_routes(), *default_tools(offline=True).builtin_routes(), *builtin_routes())
+        tools = default_tools(offline=True)
+        tasks = default_tasks(Settings.load(), tools)
+        routes = (*tasks.builtin_routes(), *tools.builtin_routes(), *builtin_routes())
         return routing.Routings(routes, shared_examples(), tokenizer, run)
     studio = SceneSeries(DrawingStudio.open(wide=run.task != ALIGNMENT), EXERCISES_A_SCENE) if sees else None
     makers = [instructed(task, studio) for task in (TASKS if run.task == ALIGNMENT else (run.task,))]

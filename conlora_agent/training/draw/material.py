@@ -102,12 +102,13 @@ def _rasterised(style: str, cache: Path) -> Path:
         if not path.exists():
             rasterise_set(fetch_set(style, cache), path, complete=style not in PARTIAL)
         return path
-    listed = icons.LIST if style in icons.SETS else clipart.LIST
-    version = icons.SETS[style] if style in icons.SETS else clipart.PACKAGES[style][1].replace(":", "")
+    if style in icons.SETS:
+        listed, version, pictures = icons.LIST, icons.SETS[style], _icons
+    else:
+        listed, version, pictures = clipart.LIST, clipart.PACKAGES[style][1].replace(":", ""), _cutouts
     path = cache / f"{style}-{version}-{hashlib.sha256(listed.read_bytes()).hexdigest()[:8]}-{SIDE}.npz"
     if not path.exists():
-        pictures = _icons(style, cache) if style in icons.SETS else _cutouts(style, cache)
-        _write(path, {f"{name}/{k}": pixels for k, (name, pixels) in enumerate(pictures)})
+        _write(path, {f"{name}/{k}": pixels for k, (name, pixels) in enumerate(pictures(style, cache))})
     return path
 
 
