@@ -5,22 +5,27 @@ Not covered here: the wording of tools' results, which each tool gives itself.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime
 
 from conlora_agent.core.types import Plan, Region, Step
+from conlora_agent.wording import in_words, whereabouts
 
 WEAK = 0.4
 """Answers about a picture below this confidence say that they are not sure."""
 
 
 def found(phrase: str, regions: Sequence[Region]) -> str:
-    """What a search on a picture found, with its scores: "I found the blue book (86%)."."""
+    """What a search on a picture found, with its scores, and where: "I found the blue book (86%), on the left."."""
     scores = [f"{region.score:.0%}" for region in regions if region.score is not None]
-    shown = f" ({', '.join(scores)})" if scores else ""
-    if len(regions) == 1:
-        return f"I found {phrase}{shown}."
-    return f"I found {len(regions)} places for {phrase}{shown}."
+    sure = f" ({', '.join(scores)})" if scores else ""
+    places = Counter(whereabouts(region.box) for region in regions)
+    if len(regions) > 1:
+        where = ", ".join(f"{in_words(number)} {place}" for place, number in places.items())
+        return f"I found {len(regions)} places for {phrase}{sure}: {where}."
+    (place,) = places
+    return f"I found {phrase}{sure}." if phrase.endswith(place) else f"I found {phrase}{sure}, {place}."
 
 
 def not_found(phrase: str) -> str:

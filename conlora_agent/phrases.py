@@ -38,8 +38,9 @@ _WHERE = (
     rf"(?:where(?:abouts)?(?:\s+(?:in|on)\s+{_PICTURE})?\s*"
     rf"(?:{_BE}|can\s+(?:i|you|we)\s+(?:find|see)|do\s+you\s+see)\s+)"
 )
+_AREA = r"(?:area|part|corner|half|quarter|region|section|spot|side|end|edge)"
 _PART = (
-    rf"(?:in\s+)?(?:which|what)\s+(?:area|part|corner|half|region|section|spot)\s+(?:of\s+{_PICTURE}\s+)?"
+    rf"(?:(?:in|on|at|to|towards)\s+)?(?:which|what)\s+{_AREA}(?:\s+or\s+{_AREA})?\s+(?:of\s+{_PICTURE}\s+)?"
     rf"(?:{_BE}|shows|contains|has|can\s+(?:i|you|we)\s+(?:find|see)|do\s+you\s+see)\s+"
     rf"(?=(?:{'|'.join(sorted(DETERMINERS))})\b)"
 )
@@ -69,8 +70,11 @@ _TAILS = tuple(
         rf"\s+(?:in|on|of|from)\s+{_PICTURE}$",
     )
 )
-_TRAILING_BE = re.compile(rf"\s+{_BE}$", re.IGNORECASE)
-_EMBEDDED_WHERE = re.compile(_EMBEDDED, re.IGNORECASE)
+# What such a beginning leaves behind at the end: "tell me where the dog is", "which corner is the dog in".
+_LEFT_BEHIND = tuple(
+    (re.compile(begun, re.IGNORECASE), re.compile(rf"\s+{left}$", re.IGNORECASE))
+    for begun, left in ((_EMBEDDED, _BE), (_PART, r"(?:in|on|at|to)(?:\s+it)?"))
+)
 _ONE = re.compile(r"\bones?\b", re.IGNORECASE)
 _AFTER_HEAD = re.compile(rf"\s+(?:{'|'.join(sorted(PREPOSITIONS))}|that|which|who|wearing|holding)\b.*$", re.I)
 _WORD = re.compile(r"[\w'’-]+")
@@ -87,10 +91,10 @@ def referring_phrase(request: str) -> str:
     A request of unknown form comes back whole, without its closing punctuation.
     """
     text = " ".join(request.split())
-    embedded = _EMBEDDED_WHERE.search(text) is not None
     phrase = _strip_tails(_strip_frames(text, _FRAMES))
-    if embedded:  # "tell me where the dog is"
-        phrase = _strip_tails(_TRAILING_BE.sub("", phrase))
+    for begun, left in _LEFT_BEHIND:
+        if begun.search(text):
+            phrase = _strip_tails(left.sub("", phrase))
     return phrase or _strip_tails(text) or text
 
 

@@ -18,13 +18,13 @@ from typing import Any
 
 from PIL import Image, ImageDraw
 
-from conlora_agent.backbone.nano.wording import NUMBERS
 from conlora_agent.training.draw import questions, referring
 from conlora_agent.training.draw.phrasings import REQUESTS, plural_request
 from conlora_agent.training.draw.sample import PixelBox, Sample
 from conlora_agent.training.draw.scenes import scene
 from conlora_agent.training.draw.text import background, contrasting, degrade, draw_line, load_font, text_width
 from conlora_agent.training.studio import DrawingStudio
+from conlora_agent.wording import NUMBERS
 
 SEED = 20240611
 ITEMS = 100

@@ -16,6 +16,7 @@ import numpy as np
 
 from conlora_agent.core.types import Region, Step
 from conlora_agent.phrases import referring_phrase
+from conlora_agent.wording import whereabouts
 from evals.labels import CaptionRow, GroundingRow, OcrRow, Row, VqaRow, load_labels
 from evals.metrics import (
     bleu4,
@@ -84,6 +85,12 @@ def _asked(phrase: str) -> str:
 def _written(step: Step) -> str:
     """The words of a step, none where it did not succeed: an excuse is not an answer."""
     return step.text if step.status == "ok" else ""
+
+
+def _said(step: Step) -> list[str]:
+    """What a step may be taken to answer: its words; of one that found a thing, the words for where that is."""
+    found = [whereabouts(region.box) for region in step.boxes] if step.route == "grounding" else []
+    return [_written(step), *(found if len(found) == 1 else [])]
 
 
 def _miss(row: Row, expected: object, got: object) -> dict[str, Any]:
@@ -160,8 +167,7 @@ def _score_caption(rows: Sequence[Row], steps: Sequence[Step]) -> Scored:
 def _score_vqa(rows: Sequence[Row], steps: Sequence[Step]) -> Scored:
     misses = []
     for row, step in zip(cast(Sequence[VqaRow], rows), steps, strict=True):
-        got = plain_answer(_written(step))
-        if got not in {plain_answer(a) for a in row.answers}:
+        if {plain_answer(a) for a in row.answers}.isdisjoint(map(plain_answer, _said(step))):
             misses.append(_miss(row, {"question": row.question, "answers": row.answers}, _written(step)))
     return {"accuracy": 1 - len(misses) / len(rows)}, misses
 

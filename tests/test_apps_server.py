@@ -54,7 +54,7 @@ def test_a_conversation_of_messages_keeps_its_focus_and_nothing_is_stored(
 ) -> None:
     messages: list[Any] = [picture("where is the blue book?")]
     first = client.chat.completions.create(model="auto", messages=messages)
-    assert first.choices[0].message.content == "I found the blue book (90%)."
+    assert first.choices[0].message.content == "I found the blue book (90%), at the top left."
     assert first.model_extra is not None
     step = first.model_extra["conlora"]["steps"][0]
     assert (step["route"], step["confidence"], step["status"]) == ("grounding", 0.95, "ok")
@@ -163,7 +163,7 @@ def test_langchain(served: Served) -> None:
     model = ChatOpenAI(model="auto", base_url=f"{served.url}/v1", api_key="none", max_retries=0)  # type: ignore[arg-type]
     asked = HumanMessage([{"type": "text", "text": "where is the blue book?"}, picture("")["content"][1]])
     found = model.invoke([asked])
-    assert found.content == "I found the blue book (90%)."
+    assert found.content == "I found the blue book (90%), at the top left."
     history = [asked, AIMessage(found.content), HumanMessage("what is written on it?")]
     assert "".join(str(chunk.content) for chunk in model.stream(history)) == "QUIET OCEAN"
 

@@ -54,7 +54,7 @@ def picture(text: str) -> Any:
 
 def test_a_conversation_goes_on_from_response_to_response(served: Served, client: openai.OpenAI) -> None:
     first = client.responses.create(model="auto", input=[picture("where is the blue book?")])
-    assert first.output_text == "I found the blue book (90%)."
+    assert first.output_text == "I found the blue book (90%), at the top left."
     assert first.status == "completed"
     second = client.responses.create(input="what is written on it?", previous_response_id=first.id)
     assert second.output_text == "QUIET OCEAN"

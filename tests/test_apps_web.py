@@ -63,7 +63,7 @@ def test_a_turn_shows_its_picture_chips_boxes_and_answer(agent: Agent) -> None:
     assert html.count("<figure") == 2, "as it was sent, and with its box"
     assert '<span class="chip route">grounding</span>' in html
     assert '<span class="chip">95%</span>' in html
-    assert "I found the blue book (90%)." in html
+    assert "I found the blue book (90%), at the top left." in html
     assert 'aria-label="the blue book 90%: ask about it"' in html
     assert "across 3% to" in html
     (path,) = set(re.findall(r'src="gradio_api/file=([^"]+)"', html))

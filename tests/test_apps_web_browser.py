@@ -281,7 +281,7 @@ def test_everything_has_a_name_and_progress_is_shown(browser: Any, site: Served)
             || e.placeholder)).map((e) => e.outerHTML.slice(0, 200))"""
     )
     assert nameless == []
-    assert tab.page.locator("#status").inner_text() == "I found the blue book (90%)."
+    assert tab.page.locator("#status").inner_text() == "I found the blue book (90%), at the top left."
     context.close()
 
 

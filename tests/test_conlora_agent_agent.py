@@ -48,7 +48,7 @@ def test_the_conversation_follows_its_focus() -> None:
     thread = first.thread
     assert (first.answer, first.steps[0].route, first.steps[0].boxes) == ("Two books on a table.", "caption", ())
     found = agent.ask("where is the blue book?", thread=thread).steps[0]
-    assert found.text == "I found the blue book (90%)."
+    assert found.text == "I found the blue book (90%), at the top left."
     assert found.boxes[0].box == pytest.approx((10 / 99, 10 / 99, 40 / 99, 60 / 99))
     read = agent.ask("what is written on it?", thread=thread).steps[0]
     assert (read.text, read.boxes[0].box) == ("MOBY DICK", found.boxes[0].box)
@@ -102,7 +102,7 @@ def test_a_box_feeds_the_next_step() -> None:
     plan = [step("grounding", "find the blue book"), step("ocr", "read the text", 0)]
     result = make_agent({"find": plan}, backbone).ask("find the blue book and read the text", image=png())
     assert result.steps[1].boxes[0].box == result.steps[0].boxes[0].box
-    assert result.answer == "I found the blue book (90%).\nMOBY DICK"
+    assert result.answer == "I found the blue book (90%), at the top left.\nMOBY DICK"
     assert backbone.requests[1].picture is not None
     assert backbone.requests[1].picture.size < (100, 100)
 

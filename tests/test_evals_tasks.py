@@ -180,6 +180,14 @@ def test_vqa_accepts_any_of_the_answers(tmp_path: Path) -> None:
     assert got["accuracy"] == pytest.approx(2 / 3)
 
 
+def test_who_is_shown_where_a_thing_is_was_told_the_area(tmp_path: Path) -> None:
+    answers = ["at the top left", "top left"]
+    data = write(tmp_path, *[{"image": "a.png", "question": "In which area?", "answers": answers}] * 3)
+    corner, side = region(0.1, 0.1, 0.3, 0.3), region(0.1, 0.4, 0.3, 0.6)
+    found = [step("grounding", "I found it.", boxes) for boxes in ((corner,), (side,), (corner, side))]
+    assert figures("vqa", data, *found)["accuracy"] == pytest.approx(1 / 3)
+
+
 # -- data --------------------------------------------------------------------------------------------------------------
 
 GOOD: dict[str, dict[str, Any]] = {

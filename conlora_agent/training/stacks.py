@@ -103,7 +103,7 @@ SYSTEMS = (
 ROUNDS = (
     ("hello", "Hello! How can I help you?"),
     ("describe this image", "A red car next to a green tree."),
-    ("where is the dog?", "I found the dog (91%)."),
+    ("where is the dog?", "I found the dog (91%), on the left."),
     ("what is written on it?", "Grand Opening"),
     ("what is 17% of 240?", "40.8"),
     ("thanks!", "You're welcome!"),

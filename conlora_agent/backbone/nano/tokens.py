@@ -24,7 +24,7 @@ from conlora_agent.backbone.nano.points import Points
 from conlora_agent.backbone.nano.processing import END
 from conlora_agent.backbone.nano.reader import Writing
 from conlora_agent.backbone.nano.vision import Sight
-from conlora_agent.backbone.nano.wording import in_words, whereabouts
+from conlora_agent.wording import in_words, whereabouts
 
 NAME_TOKENS = 2
 """Tokens per object name: its first word piece, and the mean of the others (zero when there are none)."""

@@ -9,7 +9,6 @@ import random
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from conlora_agent.backbone.nano.wording import NUMBERS, WHERE
 from conlora_agent.training.draw.colours import COLOURS
 from conlora_agent.training.draw.language import alike, countable, plural, with_article
 from conlora_agent.training.draw.names import GROUPS, NAMES
@@ -25,6 +24,7 @@ from conlora_agent.training.draw.relations import (
     singles,
 )
 from conlora_agent.training.draw.sample import DrawnObject, Sample
+from conlora_agent.wording import NUMBERS, WHERE
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from conlora_agent.backbone.nano.wording import NUMBERS
+from conlora_agent.wording import NUMBERS
 
 _PLURAL = frozenset((
     "socks", "glasses", "jeans", "gloves", "fries", "peanuts", "grapes", "cherries", "scissors", "headphones", "shorts",

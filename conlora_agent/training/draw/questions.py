@@ -10,12 +10,12 @@ import dataclasses
 import random
 from collections import Counter
 
-from conlora_agent.backbone.nano.wording import WHERE
 from conlora_agent.training.draw import phrasings, referring, relations
 from conlora_agent.training.draw.asking import KINDS, Asked
 from conlora_agent.training.draw.language import counted, listed
 from conlora_agent.training.draw.phrasings import Split
 from conlora_agent.training.draw.sample import DrawnObject, PixelBox, Sample
+from conlora_agent.wording import WHERE
 
 
 def caption(sample: Sample, rng: random.Random, split: Split = "train", *, detailed: bool = False) -> str:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from conlora_agent.backbone.nano.wording import part_of_picture
 from conlora_agent.training.draw.language import alike
 from conlora_agent.training.draw.sample import DrawnObject, Sample
+from conlora_agent.wording import part_of_picture
 
 RELATIONS = ("to the left of", "to the right of", "above", "below")
 OPPOSITE = dict(zip(RELATIONS, ("to the right of", "to the left of", "below", "above"), strict=True))

@@ -14,7 +14,6 @@ from dataclasses import replace
 import numpy as np
 
 from conlora_agent.backbone.nano.tokens import RUNNERS_UP, quantise
-from conlora_agent.backbone.nano.wording import in_words, whereabouts
 from conlora_agent.core.types import Box
 from conlora_agent.training.draw.colours import COLOURS
 from conlora_agent.training.draw.names import ALSO, GROUPS, NAMES, PHOTOGRAPHED, THINGS
@@ -22,6 +21,7 @@ from conlora_agent.training.draw.relations import left_to_right
 from conlora_agent.training.draw.sample import DrawnObject, PixelBox, Sample, TextLine
 from conlora_agent.training.draw.scenes import free_place, longer_side, name_sizes
 from conlora_agent.training.draw.text import Words
+from conlora_agent.wording import in_words, whereabouts
 
 COUNTS = (0, 1, 2, 3, 4, 5, 6)
 COUNT_WEIGHTS = (0.08, 0.14, 0.19, 0.21, 0.17, 0.12, 0.09)

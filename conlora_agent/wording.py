@@ -1,4 +1,4 @@
-"""Words for what boxes show: how many, and where. The mid layer says them, drawn exercises ask for them."""
+"""Words for what boxes show: how many, and where. Answers and nano's mid layer say them, exercises ask for them."""
 
 from __future__ import annotations
 
