@@ -308,6 +308,7 @@ window.conlora = (() => {
       drawers();
       return store(sessionStorage, "thread") || "";
     },
+    relist: () => send("relist"),
     save(parcel) {
       if (!parcel) return;
       const { name, text } = JSON.parse(parcel);

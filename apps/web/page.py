@@ -35,11 +35,12 @@ LATEST: dict[str, Any] = {**QUICK, "trigger_mode": "always_last"}
 
 _REMEMBER = "(known, thread, words) => [conlora.remember(thread), thread, words]"
 _LAST = "() => [conlora.last()]"
+_RELIST = "() => conlora.relist()"
 _SAVE = "(parcel) => conlora.save(parcel)"
 # Every event that a button of the page can send; Gradio takes the names from here.
 _BRIDGE = """conlora.start(trigger, upload);
 /* "say" "example" "again" "edit_message" "pictures" "look" "unmark" "open_thread" "rename_thread" "delete_thread"
-   "export_thread" "import_thread" "switch_task" "remove_task" "add_task" "teach" */"""
+   "export_thread" "import_thread" "switch_task" "remove_task" "add_task" "teach" "relist" */"""
 _DIALOGS = """<div id="status" class="unseen" role="status" aria-live="polite"></div>
 <dialog id="viewer" aria-label="Picture"><div class="stage"></div>
 <p>Drag to mark a region and ask about it, or use the arrow keys and Enter.</p>
@@ -203,17 +204,19 @@ class Page:
         self._relist(event.then(self.handlers.open, self.thread, shown, **QUICK))
 
     def _relist(self, event: Any) -> None:
-        listed = [self.known, self.thread, self.search]
-        event.then(self.list.listed, listed, self.threads, js=_REMEMBER, **QUICK)
+        """What follows once the conversations have changed. The list is made by one event, whatever calls for it, and
+        never twice at a time: a list made for other words must not come after one made for these."""
+        event.then(None, None, None, js=_RELIST)
 
     def _wire_list(self) -> None:
         bridge, conversations, listed = self.bridge, self.list, [self.known, self.thread, self.search]
+        bridge.relist(conversations.listed, listed, self.threads, js=_REMEMBER, **LATEST)
+        self.search.change(None, None, None, js=_RELIST)
         self._open(bridge.open_thread(conversations.chosen, None, self.thread, **QUICK))
         self._open(self.new.click(lambda: "", None, self.thread, **QUICK))
         self._open(bridge.delete_thread(conversations.delete, self.thread, self.thread, show_progress="hidden"))
         self._open(bridge.import_thread(conversations.bring, self.thread, self.thread, show_progress="hidden"))
         self._relist(bridge.rename_thread(conversations.rename, None, None, show_progress="hidden"))
-        self.search.change(conversations.listed, listed, self.threads, js=_REMEMBER, **LATEST)
         packed = bridge.export_thread(conversations.export, None, self.parcel, show_progress="hidden")
         packed.then(None, self.parcel, None, js=_SAVE)
 
