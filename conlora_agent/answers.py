@@ -69,7 +69,8 @@ def said(step: Step) -> str:
     if step.kind == "tool" and step.source:
         return f"{step.text}\n{_cited(step)}"
     weak = step.kind == "task" and step.answer_confidence is not None and step.answer_confidence < WEAK
-    return f"{step.text} (I'm not sure.)" if weak else step.text
+    notes = [step.note, "I'm not sure." if weak else None]
+    return " ".join([step.text, *(f"({note})" for note in notes if note)])
 
 
 def _cited(step: Step) -> str:

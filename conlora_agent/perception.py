@@ -1,21 +1,23 @@
 """A task step: choose the picture or the region to look at, activate the stack, generate, read the answer.
 
-Boxes found inside a region are given on the whole picture. Not covered here: resolving words to regions
-(conlora_agent.focus), the layout of the prompt (the backbone).
+Boxes found inside a region are given on the whole picture. What is to be read on a thing that nobody has found yet is
+read where that thing is found first. Not covered here: resolving words to regions (conlora_agent.focus), the layout of
+the prompt (the backbone).
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from conlora_agent.answers import found, not_found
 from conlora_agent.core.protocols import GenerateRequest, Generation
 from conlora_agent.core.referents import RegionReferent
-from conlora_agent.core.types import Box, Region, Step
+from conlora_agent.core.types import Box, PlannedStep, Region, Step, Usage
 from conlora_agent.focus import MARKED, resolve_region
 from conlora_agent.phrases import about_what, referring_phrase
 from conlora_agent.steps import Outcome, StepRun
+from conlora_agent.writing import bearer
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -24,6 +26,8 @@ if TYPE_CHECKING:
     from adapters.task import Task
     from adapters.weights import Scores
 
+FINDS = "grounding"
+"""The route that finds things."""
 MARGIN = 0.05
 """Of a region's width and height, added on each side: boxes cut letters off."""
 
@@ -36,6 +40,12 @@ class View:
     picture: Image | None = None
     region: RegionReferent | None = None
     box: Box = (0.0, 0.0, 1.0, 1.0)
+    note: str | None = None
+    """Why this and not what was asked about is looked at."""
+    otherwise: View | None = None
+    """What to look at when nothing can be made out here."""
+    usage: Usage = field(default_factory=Usage)
+    """Tokens that finding it took."""
 
     @property
     def key(self) -> str | None:
@@ -48,10 +58,19 @@ class View:
 def perceive(run: StepRun) -> Outcome:
     """Carry out a task step. Raises BackboneError, UnknownName, StorageError."""
     task = run.context.tasks.get(run.planned.route)
-    output = task.manifest.output
     stack = run.context.models.stack(task)
+    view = look(run, task)
+    outcome = _generate(run, task, stack, view)
+    usage = view.usage + outcome.usage
+    if view.otherwise is not None and outcome.step.status == "abstained":
+        outcome = _generate(run, task, stack, view.otherwise)
+        usage += outcome.usage
+    return replace(outcome, usage=usage)
+
+
+def _generate(run: StepRun, task: Task, stack: str | None, view: View) -> Outcome:
+    output = task.manifest.output
     backbone = run.context.models.backbone()
-    view = look(run, whole=output == "boxes" and not run.used)
     phrase = referring_phrase(run.planned.request)
     limit = task.manifest.max_new_tokens
     about = about_what(output, run.planned.request)
@@ -72,7 +91,7 @@ def perceive(run: StepRun) -> Outcome:
     return Outcome(step.model_copy(update={"adapter": stack}), usage=generation.usage, output=output)
 
 
-def look(run: StepRun, *, whole: bool) -> View:
+def look(run: StepRun, task: Task) -> View:
     """The picture that a step is about, or the region of it, cut from the original pixels with a small margin.
 
     A region that the user marked is looked at whatever the words are, except by steps that go on from another's result.
@@ -81,15 +100,39 @@ def look(run: StepRun, *, whole: bool) -> View:
     if image is None:
         return View()
     picture = run.context.pictures.open(image)
+    view = View(image, picture)
     box = run.state["region"]
     if box is not None and not run.used:
-        region: RegionReferent | None = RegionReferent(image=image, box=box, label=MARKED)
-    else:
-        region = None if whole else resolve_region(_said(run), run.focus, run.used)
-    if region is None:
-        return View(image, picture)
-    seen, pixels = cut(region.box, picture.size)
-    return View(image, picture.crop(pixels), region, seen)
+        return _within(view, RegionReferent(image=image, box=box, label=MARKED))
+    if task.manifest.output == "boxes" and not run.used:
+        return view
+    region = resolve_region(_said(run), run.focus, run.used)
+    if region is None and task.manifest.reads:
+        return _on_thing(view, run)
+    return view if region is None else _within(view, region)
+
+
+def _within(view: View, region: RegionReferent) -> View:
+    """The part `region` of what is looked at."""
+    assert view.picture is not None
+    seen, pixels = cut(region.box, view.picture.size)
+    return replace(view, picture=view.picture.crop(pixels), region=region, box=seen)
+
+
+def _on_thing(view: View, run: StepRun) -> View:
+    """The thing that a request to read names, once it is found; the whole picture where none is named or found."""
+    thing = bearer(run.planned.request)
+    if thing is None or FINDS not in run.context.routes:
+        return view
+    planned = PlannedStep(route=FINDS, kind="task", confidence=run.planned.confidence, request=thing)
+    found = perceive(replace(run, planned=planned))
+    instead = "so I read the whole picture."
+    if not found.step.places:
+        return replace(view, note=f"I did not find {thing}, {instead}", usage=found.usage)
+    region = resolve_region(thing, run.focus, (found.step,))
+    assert region is not None
+    otherwise = replace(view, note=f"I can't make out anything on {thing}, {instead}")
+    return replace(_within(view, region), otherwise=otherwise, usage=found.usage)
 
 
 def cut(box: Box, size: tuple[int, int]) -> tuple[Box, tuple[int, int, int, int]]:
@@ -132,6 +175,7 @@ def _read(run: StepRun, task: Task, generation: Generation, view: View, phrase: 
         text=parsed.text or "I can't make out anything there.",
         boxes=(Region(label=view.region.label, box=view.region.box),) if view.region else lines,
         image=view.image,
+        note=view.note,
         answer_confidence=generation.confidence,
     )
 

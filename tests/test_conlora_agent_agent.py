@@ -107,6 +107,47 @@ def test_a_box_feeds_the_next_step() -> None:
     assert backbone.requests[1].picture.size < (100, 100)
 
 
+def test_what_is_on_a_thing_is_read_where_it_is_found() -> None:
+    backbone = shelf()
+    result = make_agent(DIALOGUE, backbone).ask("what is written on the blue book?", image=png())
+    (read,) = result.steps
+    assert (read.route, result.answer, read.boxes[0].label) == ("ocr", "MOBY DICK", "the blue book")
+    assert read.boxes[0].box == pytest.approx((10 / 99, 10 / 99, 40 / 99, 60 / 99))
+    looked_for, looked_at = backbone.requests
+    assert (looked_for.locate, looked_at.reads) == ("the blue book", True)
+    assert looked_at.picture is not None
+    assert looked_at.picture.size < (100, 100)
+    spent = sum(len(m.content.split()) for r in backbone.requests for m in r.history)
+    assert result.usage.prompt_tokens == spent + sum(len(r.instruction.split()) for r in backbone.requests)
+
+
+def test_where_the_thing_is_not_found_all_is_read_and_that_is_said() -> None:
+    result = make_agent(DIALOGUE, shelf()).ask("what is written on the green mug?", image=png())
+    (read,) = result.steps
+    assert (read.status, read.text, read.boxes) == ("ok", "MOBY DICK", ())
+    assert result.answer == "MOBY DICK (I did not find the green mug, so I read the whole picture.)"
+
+
+def test_where_nothing_can_be_made_out_on_the_thing_all_is_read_and_that_is_said() -> None:
+    def reads(request: GenerateRequest) -> str:
+        if request.locate is not None:
+            return "10 10 40 60"
+        assert request.picture is not None
+        return "MOBY DICK" if request.picture.size == (200, 100) else ""
+
+    result = make_agent(DIALOGUE, FakeBackbone(reads)).ask("what is written on the cup?", image=png())
+    note = "I can't make out anything on the cup, so I read the whole picture."
+    assert (result.answer, result.steps[0].note) == (f"MOBY DICK ({note})", note)
+
+
+def test_a_thing_that_is_in_the_focus_is_not_looked_for_again() -> None:
+    backbone = shelf()
+    agent = make_agent(DIALOGUE, backbone)
+    thread = agent.ask("where is the blue book?", image=png()).thread
+    assert agent.ask("what is written on the blue book?", thread=thread).answer == "MOBY DICK"
+    assert len(backbone.requests) == 2
+
+
 def test_a_text_feeds_a_tool() -> None:
     plan = [step("ocr", "read the city"), step("weather", "tell me the weather there", 0)]
     result = make_agent({"city": plan}, FakeBackbone(default="Oslo")).ask("read the city and ...", image=png())

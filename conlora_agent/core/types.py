@@ -137,6 +137,8 @@ class Step(PlannedStep):
     """Name of the stack that was active, None when adapters were off."""
     text: str = ""
     """What the step itself produced."""
+    note: str | None = None
+    """What has to be known beside it: that it is not quite what was asked for, and why."""
     boxes: tuple[Region, ...] = ()
     """What it found, the part of the picture that it looked at, or the lines of text that it read."""
     image: str | None = None
