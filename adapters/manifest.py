@@ -164,6 +164,8 @@ class Manifest(_Table):
     """How the model's text is read, see parsers.py."""
     reads: bool = False
     """Whether the answer is the text on the picture: its lines come with boxes, where the backbone tells them."""
+    describes: bool = False
+    """Whether the answer is what the picture shows: none is given where the backbone recognises nothing."""
     max_new_tokens: int = Field(default=96, ge=1, le=2048)
     prompts: Prompts
     probe: Probe | None = None
@@ -172,9 +174,9 @@ class Manifest(_Table):
     backbones: dict[Name, Source] = Field(default_factory=dict)
     """Per backbone its stack. A backbone that is not listed runs the prompt alone."""
 
-    @field_validator("reads")
+    @field_validator("reads", "describes")
     @classmethod
-    def _text_of_a_picture(cls, value: bool, info: ValidationInfo) -> bool:
+    def _text_about_a_picture(cls, value: bool, info: ValidationInfo) -> bool:
         if value and (info.data.get("output") != "text" or not info.data.get("needs_image")):
             raise ValueError("is for tasks that need an image and whose output is text")
         return value

@@ -79,6 +79,7 @@ def _generate(run: StepRun, task: Task, stack: str | None, view: View) -> Outcom
             instruction=task.prompt(about, region=view.region is not None),
             locate=about if output == "boxes" else None,
             reads=task.manifest.reads,
+            describes=task.manifest.describes,
             history=run.history,
             picture=view.picture,
             picture_key=view.key,

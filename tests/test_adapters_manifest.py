@@ -49,6 +49,7 @@ def test_a_backbone_takes_a_folder_or_a_hub_id() -> None:
         ("needs_image = 'yes'\n" + GOOD, "needs_image"),
         ("output = 'picture'\n" + GOOD, "output input should be 'text', 'boxes', 'labels' or 'json'"),
         ("output = 'boxes'\nreads = true\n" + GOOD, "reads is for tasks that need an image"),
+        ("output = 'boxes'\ndescribes = true\n" + GOOD, "describes is for tasks that need an image"),
         ("max_new_tokens = 0\n" + GOOD, "max_new_tokens"),
         ("max_new_tokens = true\n" + GOOD, "max_new_tokens"),
         ("max_new_tokens = 99999999999999999999999\n" + GOOD, "max_new_tokens"),

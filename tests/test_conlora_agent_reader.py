@@ -191,3 +191,14 @@ def test_a_reading_tells_where_its_lines_stand_and_makes_none_up(nano: Any) -> N
     assert line.score > 0.9
     bare = GenerateRequest("Read the text.", picture=Image.new("RGB", (300, 200), "white"), reads=True)
     assert nano.generate(bare) == Generation("", [])
+
+
+@pytest.mark.backbone
+def test_what_shows_nothing_is_not_described(nano: Any) -> None:
+    square = Image.new("RGB", (256, 256), "white")
+    ImageDraw.Draw(square).rectangle((40, 60, 200, 220), "red")
+    answers = [
+        nano.generate(GenerateRequest("Describe the picture.", picture=picture, describes=True, max_new_tokens=4))
+        for picture in (Image.new("RGB", (256, 256), "white"), Image.new("RGB", (300, 200), "navy"), square)
+    ]
+    assert [bool(answer.text) for answer in answers] == [False, False, True]

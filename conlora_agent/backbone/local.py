@@ -199,8 +199,10 @@ class Answer:
         self.made: list[int] = []
         self.pieces: list[Piece] = []
         self.shown = ""
-        # Asked to read where no line of text is seen, a language model would make one up.
-        self.ended = job.request.reads and self.lines == ()
+        # Asked to read where no line of text is seen, or to describe what shows nothing, a language model would make
+        # something up.
+        blank = pixels is not None and profile.blank(seen)
+        self.ended = (job.request.reads and self.lines == ()) or (job.request.describes and blank)
 
     @property
     def done(self) -> bool:

@@ -128,6 +128,10 @@ class Profile(ABC):
         """The lines of text on a picture that was seen, boxes and all; None where the family does not tell."""
         return None
 
+    def blank(self, seen: Any) -> bool:
+        """Whether nothing was recognised on a picture that was seen; False where the family does not tell."""
+        return False
+
     # -- language model -----------------------------------------------------------------------------------------------
 
     @abstractmethod

@@ -46,6 +46,8 @@ class GenerateRequest:
     """What is looked for, when the answer is boxes: they come back in the form of `Backbone.box_range`."""
     reads: bool = False
     """The answer is the text on the picture: a backbone that sees none there writes nothing."""
+    describes: bool = False
+    """The answer is what the picture shows: a backbone that recognises nothing there writes nothing."""
 
 
 @dataclass(frozen=True)

@@ -96,6 +96,10 @@ class NanoProfile(Profile):
         """See Profile."""
         return seen.lines
 
+    def blank(self, seen: Seen) -> bool:
+        """See Profile. A bare newline stands for nothing."""
+        return len(seen.tokens) == 1
+
     def read(self, ids: Sequence[int], cache: KeyValues) -> None:
         """See Profile."""
         self.model.language_model.model(input_ids=self.tensor(ids), past_key_values=cache, use_cache=True)
