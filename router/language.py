@@ -170,7 +170,7 @@ def request_of(query: RouteQuery, offered: Sequence[Route]) -> GenerateRequest:
         "additionalProperties": False,
     }
     return GenerateRequest(
-        instruction=f"{' '.join(state)}\nMessage: {query.text}\nWhich one is it for?",
+        instruction=f"{' '.join(state)}\nMessage: {query.text}",
         history=(Message(role="system", content=f"You choose who serves a message:\n{listed}"),),
         max_new_tokens=TOKENS,
         function=Function("choose", "Choose who serves the message.", schema, schema),

@@ -34,7 +34,7 @@ def test_a_checkpoint_of_other_code_is_named_in_one_line(tmp_path: Path) -> None
     torch.save({"optimizer": earlier.state_dict(), "step": 7, "seconds": 1.0}, tmp_path / "ocr.pt")
     run, tokenizer = StackRun("ocr", tmp_path, minutes=0.0), tiny_tokenizer()
     with pytest.raises(BackboneError, match="does not fit") as refused:
-        train_stack(run, adapted_model(tokenizer), Exercises([], tokenizer, run))
+        train_stack(run, adapted_model(tokenizer), Exercises([], tokenizer, run), answer_loss)
     assert "remove that file" in str(refused.value)
     assert len(str(refused.value).splitlines()) == 1
 

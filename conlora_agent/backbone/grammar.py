@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from transformers import LogitsProcessor
 
@@ -62,13 +63,22 @@ class SchemaProcessor(LogitsProcessor):
     def __call__(self, input_ids: Tensor, scores: Tensor) -> Tensor:
         """`input_ids` (1, length): the answer so far, without the prompt. `scores`: (1, vocabulary)."""
         for token in input_ids[0, self._read :].tolist():
-            self._matcher.consume_token(token)
-            self._read += 1
-        allowed = np.frombuffer(self._matcher.compute_logit_bias(), np.uint8) > 0
+            self.take(token)
+        allowed = self.allowed()
         mask = torch.zeros(scores.shape[-1], dtype=torch.bool)
         size = min(len(allowed), len(mask))
         mask[:size] = torch.from_numpy(allowed[:size])
         return scores.masked_fill(~mask.to(scores.device), float("-inf"))
+
+    def take(self, token: int) -> None:
+        """The answer goes on with `token`."""
+        self._matcher.consume_token(token)
+        self._read += 1
+
+    def allowed(self) -> NDArray[np.bool_]:
+        """Which tokens (vocabulary,) may come next; one alone where the schema leaves no choice."""
+        result: NDArray[np.bool_] = np.frombuffer(self._matcher.compute_logit_bias(), np.uint8) > 0
+        return result
 
 
 def _unfit(why: str) -> BackboneError:

@@ -7,6 +7,7 @@ import json
 import random
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,13 +25,15 @@ from conlora_agent.core.errors import BadInput
 from conlora_agent.defaults import default_tasks
 from conlora_agent.phrases import referring_phrase
 from conlora_agent.settings import Settings
-from conlora_agent.training import photographs, routing
-from conlora_agent.training.answers import TeacherBatch
+from conlora_agent.training import photographs
+from conlora_agent.training.answers import TeacherBatch, answer_loss
 from conlora_agent.training.checkpoints import reading
+from conlora_agent.training.choosing import ChoiceLoss
 from conlora_agent.training.look import LookRun, fit, gather, heldout_cuts
 from conlora_agent.training.lora import NANO_PLACES, lora_config, nano_lora
 from conlora_agent.training.losses import generalised_iou
 from conlora_agent.training.packaged import fetch_recogniser, recogniser_weights
+from conlora_agent.training.routing import Routings
 from conlora_agent.training.stacks import Exercises, StackRun, save_stack, train_stack
 from conlora_agent.training.stream import Batches, DrawnBatches
 from conlora_agent.training.studio import DrawingStudio, SceneSeries, known_names
@@ -208,17 +211,23 @@ def train_task(plan: Plan, name: str) -> None:
         start=aligned if sees and name != ALIGNMENT else None,
         vision=plan.device != "cpu",
     )
-    train_stack(run, model, _lessons(run, tokenizer, sees))
+    if name == ROUTING:
+        train_stack(run, model, _routings(run, tokenizer), ChoiceLoss())
+    else:
+        train_stack(run, model, _lessons(run, tokenizer, sees), partial(answer_loss, vision=run.vision))
     save_stack(model, name, plan.out / "stacks" / name, "nano", "unshipped")
 
 
+def _routings(run: StackRun, tokenizer: Any) -> Routings:
+    """What the stack that chooses routes learns from."""
+    tools = default_tools(offline=True)
+    tasks = default_tasks(Settings.load(), tools)
+    routes = (*tasks.builtin_routes(), *tools.builtin_routes(), *builtin_routes())
+    return Routings(routes, shared_examples(), tokenizer, run)
+
+
 def _lessons(run: StackRun, tokenizer: Any, sees: bool) -> Batches[TeacherBatch]:
-    """What a stack learns from."""
-    if run.task == ROUTING:
-        tools = default_tools(offline=True)
-        tasks = default_tasks(Settings.load(), tools)
-        routes = (*tasks.builtin_routes(), *tools.builtin_routes(), *builtin_routes())
-        return routing.Routings(routes, shared_examples(), tokenizer, run)
+    """What any other stack learns from."""
     studio = SceneSeries(DrawingStudio.open(wide=run.task != ALIGNMENT), EXERCISES_A_SCENE) if sees else None
     makers = [instructed(task, studio) for task in (TASKS if run.task == ALIGNMENT else (run.task,))]
     return Exercises(makers, tokenizer, run)

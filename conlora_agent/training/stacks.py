@@ -1,6 +1,7 @@
 """Trains one built-in task's stack: LoRAs on upper vision layers, mid layer and language model, all else frozen.
 
-Resumable and time-boxed, like vision.py. Not covered here: the loss (answers.py), tasks of users (course.py).
+Resumable and time-boxed, like vision.py. Not covered here: the losses (answers.py, choosing.py), tasks of users
+(course.py).
 """
 
 from __future__ import annotations
@@ -17,15 +18,16 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from adapters.exercise import Exercise
 from conlora_agent.backbone.nano.processing import invocation_ids, prefix_ids
 from conlora_agent.core.types import Message
 from conlora_agent.prompts import SYSTEM
-from conlora_agent.training.answers import TeacherBatch, answer_ids, answer_loss
+from conlora_agent.training.answers import TeacherBatch, answer_ids
 from conlora_agent.training.checkpoints import keep, reading
 from conlora_agent.training.optimise import MasterAdamW
-from conlora_agent.training.stream import Batches, loader
+from conlora_agent.training.stream import Batch, Batches, loader
 from conlora_agent.training.vision import log
 
 
@@ -119,8 +121,13 @@ def random_history(rng: random.Random) -> list[Message]:
     return history
 
 
-def train_stack(run: StackRun, model: Any, exercises: Batches[TeacherBatch]) -> None:
-    """Train the active adapter of PeftModel `model` for `run.minutes` of training time."""
+def train_stack(
+    run: StackRun, model: Any, exercises: Batches[Batch], loss_of: Callable[[Any, Batch, str], Tensor]
+) -> None:
+    """Train the active adapter of PeftModel `model` for `run.minutes` of training time.
+
+    `loss_of(model, batch, device)` says how wrong it is about a batch.
+    """
     run.out.mkdir(parents=True, exist_ok=True)
     learned = [p for p in model.parameters() if p.requires_grad]
     optimizer = MasterAdamW(learned, run.rate)
@@ -134,7 +141,7 @@ def train_stack(run: StackRun, model: Any, exercises: Batches[TeacherBatch]) -> 
         if done >= 1:
             break
         optimizer.set_rate(run.rate * min(1.0, (step + 1) / 40) * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * done))))
-        loss = answer_loss(model, batch, run.device, vision=run.vision)
+        loss = loss_of(model, batch, run.device)
         loss.backward()
         optimizer.step()
         step += 1
