@@ -70,7 +70,8 @@ def choice_logits(model: Any, batch: ChoiceBatch, prefix: Prefix, device: str) -
     sizes = [len(tokens) for tokens in left]
     chosen = torch.nn.utils.rnn.pad_sequence(list(index.split(sizes)), batch_first=True, padding_value=0)
     there = torch.arange(chosen.shape[1], device=device) < torch.tensor(sizes, device=device)[:, None]
-    return scores.gather(1, chosen).masked_fill(~there, float("-inf"))
+    logits: Tensor = scores.gather(1, chosen).masked_fill(~there, float("-inf"))
+    return logits
 
 
 def read_prefix(model: Any, ids: Sequence[int], device: str) -> Prefix:
@@ -78,7 +79,7 @@ def read_prefix(model: Any, ids: Sequence[int], device: str) -> Prefix:
     from transformers import DynamicCache
 
     language = model.base_model.model.language_model
-    cache = DynamicCache(config=language.config)
+    cache: Any = DynamicCache(config=language.config)
     with torch.no_grad(), model.disable_adapter():
         language.model(input_ids=torch.tensor([list(ids)], device=device), past_key_values=cache, use_cache=True)
     return [(layer.keys[0], layer.values[0]) for layer in cache.layers]
@@ -88,7 +89,7 @@ def read_rows(language: Any, rows: Sequence[Sequence[int]], prefix: Prefix, devi
     """Hidden states (rows, longest, hidden) of rows that go on from one prefix; nothing looks at what pads them."""
     from transformers import AttentionInterface
 
-    AttentionInterface.register(SHARED_PREFIX, attend)  # type: ignore[no-untyped-call]
+    AttentionInterface.register(SHARED_PREFIX, attend)
     longest = max(map(len, rows))
     ids = torch.tensor([[*row, *[0] * (longest - len(row))] for row in rows], device=device)
     later = torch.full((longest, longest), float("-inf"), device=device, dtype=language.dtype).triu(1)

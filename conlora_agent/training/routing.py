@@ -83,13 +83,14 @@ class Routings(Batches[ChoiceBatch]):
         offer = self.usual if number % 2 == 0 else self.made_up(rng, few=number % 4 == 1)
         drawn = rng.choices(range(len(offer.routes)), offer.shares, k=self.run.batch)
         asked = [request_of(offer.messages[place].draw(rng), offer.routes) for place in drawn]
-        names = [route.name for route in offer.routes]
+        function, names = asked[0].function, [route.name for route in offer.routes]
+        assert function is not None
         answers = [answer_ids(self.tokenizer, _answer(names[place])) for place in drawn]
         return ChoiceBatch(
             prefix_ids(self.tokenizer, asked[0].history),
             [invocation_ids(self.tokenizer, request.instruction, False) for request in asked],
             answers,
-            [self._allowed(asked[0].function.said, answer) for answer in answers],
+            [self._allowed(function.said, answer) for answer in answers],
         )
 
     def made_up(self, rng: random.Random, *, few: bool) -> Offer:
@@ -132,7 +133,7 @@ def messages(routes: Sequence[Route], shared: SharedExamples) -> dict[str, Messa
     for turn in training_turns(routes, shared):
         if not {turn.message, turn.query.text} & asked:
             found[turn.route].append((turn.query, turn.weight))
-    return {name: Messages(*zip(*some, strict=True)) for name, some in found.items()}  # type: ignore[arg-type]
+    return {name: Messages(*zip(*some, strict=True)) for name, some in found.items()}
 
 
 def _answer(name: str) -> str:
