@@ -56,8 +56,9 @@ class Studio(Protocol):
     def report(self, rng: random.Random) -> tuple[str, list[str]]:
         """What the mid layer says of a picture that nobody drew, and the lines of text that stand on it."""
 
-    def chart(self, rng: random.Random) -> Any:
-        """A bar or line chart; `facts` holds `title`, `labels` and `values`."""
+    def chart_layout(self, rng: random.Random) -> Any:
+        """A chart that is laid out, not drawn; `facts` holds what the mid layer would say of it as `told`, and `chart`,
+        whose `title` and `values` (one for each of `labels`) are strings, or None where nothing can be made out."""
 
     def scene(self, rng: random.Random) -> Any:
         """A scene with one to six objects."""

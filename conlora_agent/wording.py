@@ -1,6 +1,9 @@
-"""Words for what boxes show: how many, and where. Answers and nano's mid layer say them, exercises ask for them."""
+"""Words for what boxes and charts show. Answers and nano's mid layer say them, exercises ask for them."""
 
 from __future__ import annotations
+
+import re
+from dataclasses import dataclass
 
 from conlora_agent.core.types import Box
 
@@ -30,3 +33,47 @@ def part_of_picture(x: float, y: float) -> str:
 def whereabouts(box: Box) -> str:
     """Where the middle of a box is, as a sentence says it."""
     return WHERE[part_of_picture((box[0] + box[2]) / 2, (box[1] + box[3]) / 2)]
+
+
+@dataclass(frozen=True)
+class Chart:
+    """A chart as read."""
+
+    title: str | None
+    labels: tuple[str, ...]
+    values: tuple[str | None, ...]
+    """Per label; None where nothing was made out."""
+
+
+def told_chart(chart: Chart) -> str:
+    """What is said of a chart, a line each: title, number of values, each value, and what they come to together.
+
+    The latter is what a language model this small cannot work out: the extremes, the order, the sum and the mean.
+    """
+    known = [(label, value) for label, value in zip(chart.labels, chart.values, strict=True) if value is not None]
+    lines = [f"chart title is {chart.title}" if chart.title else "chart has no title"]
+    lines.append(f"chart shows {in_words(len(chart.labels))} values")
+    lines += [f"{label} is {value or 'unknown'}" for label, value in zip(chart.labels, chart.values, strict=True)]
+    if known:
+        lines += _together(known)
+    return "".join(f" {line}\n" for line in lines)
+
+
+def _together(known: list[tuple[str, str]]) -> list[str]:
+    amounts = [float(re.sub(r"[^0-9.-]", "", value)) for _, value in known]
+    ranked = sorted(range(len(known)), key=lambda k: -amounts[k])
+    lines = []
+    for word, extreme in (("highest", max(amounts)), ("lowest", min(amounts))):
+        there = [k for k in range(len(known)) if amounts[k] == extreme]
+        lines.append(f"{word} is {' and '.join(known[k][0] for k in there)} with {known[there[0]][1]}")
+    lines.append(f"order is {', '.join(known[k][0] for k in ranked)}")
+    decimals = max(len(f"{amount:.9g}".partition(".")[2]) for amount in amounts)
+    total = sum(amounts)
+    lines.append(f"sum is {written_number(round(total, decimals))}")
+    lines.append(f"average is {written_number(round(total / len(amounts), decimals + 1))}")
+    return lines
+
+
+def written_number(value: float) -> str:
+    """A number as it is told: no more digits than it has, no exponent."""
+    return f"{value:.9f}".rstrip("0").rstrip(".") if abs(value) < 1e6 else f"{value:.0f}"

@@ -77,7 +77,17 @@ class VqaRow(Row):
     answers: tuple[str, ...] = Field(min_length=1)
 
 
-ROWS: dict[str, type[Row]] = {"ocr": OcrRow, "grounding": GroundingRow, "caption": CaptionRow, "vqa": VqaRow}
+class ChartRow(VqaRow):
+    """The same about a chart: the last number of each line of an answer may be off by `tolerance`."""
+
+    tolerance: float = Field(default=0.0, ge=0.0)
+    kind: str = "other"
+    """What is asked for: "title", a value ("written" at the datum, or "read_off" an axis), "table", ..."""
+
+
+ROWS: dict[str, type[Row]] = {
+    "ocr": OcrRow, "grounding": GroundingRow, "caption": CaptionRow, "vqa": VqaRow, "chart": ChartRow,
+}  # fmt: skip
 """Row type of each task that can be evaluated."""
 
 

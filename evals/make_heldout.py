@@ -12,12 +12,13 @@ import argparse
 import json
 import random
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from PIL import Image, ImageDraw
 
+from adapters.chart.data import NO_CHART
 from conlora_agent.training.draw import questions, referring
 from conlora_agent.training.draw.phrasings import REQUESTS, plural_request
 from conlora_agent.training.draw.sample import PixelBox, Sample
@@ -25,6 +26,7 @@ from conlora_agent.training.draw.scenes import scene
 from conlora_agent.training.draw.text import background, contrasting, degrade, draw_line, load_font, text_width
 from conlora_agent.training.studio import DrawingStudio
 from conlora_agent.wording import NUMBERS
+from evals.chart_questions import ANY, chart_rows
 
 SEED = 20240611
 ITEMS = 100
@@ -38,8 +40,14 @@ VQA_PLAN = (
 )  # fmt: skip
 """Kinds of the questions asked, in order."""
 
-Item = tuple[Sample, dict[str, Any]]
-"""A picture and its row, the picture's name left out."""
+CHARTS, CHART_SIDES, OTHER_PICTURES = 20, (380, 520), 5
+"""Charts, pixels of their width, and how often one is another picture."""
+CHART_FACES = ("Carlito", "NimbusSans", "RobotoCondensed", "LiberationMono", "FiraCode", "Hack", "GenB", "LinLibertine",
+               "VeranaSans", "Jura", "AveriaSans", "NotoSerifDisplay", "Courier Prime", "EBGaramond12-It")  # fmt: skip
+"""Half of the held-out fonts are display faces, in which nobody labels a chart."""
+
+Item = tuple[Sample, list[dict[str, Any]]]
+"""A picture and its rows, the picture's name left out."""
 
 
 @dataclass(frozen=True)
@@ -71,7 +79,7 @@ class Drawer:
         y = rng.uniform(2, SIDE - 4 - step * len(rows))
         draw = ImageDraw.Draw(picture)
         lines = [draw_line(draw, (x, y + k * step), row, font, fill) for k, row in enumerate(rows)]
-        return Sample(degrade(rng, picture, 0.5), lines), {"text": "\n".join(rows)}
+        return Sample(degrade(rng, picture, 0.5), lines), [{"text": "\n".join(rows)}]
 
     def _word(self, rng: random.Random) -> str:
         if rng.random() < 0.2:
@@ -95,7 +103,7 @@ class Drawer:
             phrase = (plural_request(request) if many else request).format(p=phrase)
         placed = [_relative(box) for box in sorted(boxes)]
         where = {"box": placed[0]} if len(placed) == 1 else {"boxes": placed}
-        return sample, {"phrase": phrase, **where, "kind": kind}
+        return sample, [{"phrase": phrase, **where, "kind": kind}]
 
     def caption(self, rng: random.Random, number: int) -> Item:
         """A scene with three ways to describe it and the names to mention."""
@@ -103,7 +111,7 @@ class Drawer:
         told = [questions.caption(sample, rng, "heldout")]
         while len(told) < 3:
             told.append(questions.caption(sample, rng, "train"))
-        return sample, {"captions": sorted(set(told)), "objects": sorted({o.name for o in sample.objects})}
+        return sample, [{"captions": sorted(set(told)), "objects": sorted({o.name for o in sample.objects})}]
 
     def vqa(self, rng: random.Random, number: int) -> Item:
         """A question of the planned kind; numbers, yes and no take turns."""
@@ -119,7 +127,21 @@ class Drawer:
             }.get(kind, asked.answers[0])
             same_kind = asked.kind == kind or kind in ("direction", "larger")
             if same_kind and (asked.kind != "presence" or kind == "presence") and asked.answers[0] == planned:
-                return sample, {"question": asked.question, "answers": list(dict.fromkeys(asked.answers)), "kind": kind}
+                answers = list(dict.fromkeys(asked.answers))
+                return sample, [{"question": asked.question, "answers": answers, "kind": kind}]
+
+    def chart(self, rng: random.Random, number: int) -> Item:
+        """A chart and what is asked about it; now and then a scene or a document instead."""
+        if number % OTHER_PICTURES == OTHER_PICTURES - 1:
+            other = self.small_scene(rng) if number % 2 else self.studio.text(rng, (SIDE, SIDE))
+            return other, [{"question": rng.choice(ANY), "answers": [NO_CHART], "kind": "no_chart"}]
+        width = rng.randint(*CHART_SIDES)
+        faces = tuple(font for font in self.studio.fonts if Path(font).name.startswith(CHART_FACES))
+        sample = replace(self.studio, fonts=faces).chart(rng, (width, round(width * rng.uniform(0.6, 0.85))))
+        facts = sample.facts
+        about = facts["title"], facts["labels"], facts["values"], facts["span"]
+        rows = chart_rows(rng, *about, written=facts["written"])
+        return sample, rows
 
 
 _COMPARING = ("left", "right", "upper", "lower", "top", "bottom", "leftmost", "rightmost", "topmost", "bottommost",
@@ -141,24 +163,26 @@ def write_set(folder: Path, made: Iterator[Item]) -> int:
     """Write pictures and labels.jsonl into `folder`; the bytes written."""
     folder.mkdir(parents=True, exist_ok=True)
     rows, size = [], 0
-    for number, (sample, row) in enumerate(made):
+    for number, (sample, about) in enumerate(made):
         name = f"{number:03d}.jpg"
         Image.fromarray(sample.picture).save(folder / name, "JPEG", quality=JPEG_QUALITY, optimize=True)
         size += (folder / name).stat().st_size
-        rows.append(json.dumps({"image": name, **row}, ensure_ascii=False))
+        rows += [json.dumps({"image": name, **row}, ensure_ascii=False) for row in about]
     (folder / "labels.jsonl").write_text("\n".join(rows) + "\n", encoding="utf-8")
     return size
 
 
 def main() -> None:
-    """Write all four sets."""
+    """Write all sets."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
-    parser.add_argument("--out", type=Path, required=True, help="folder to write ocr/, grounding/, caption/, vqa/ into")
-    out: Path = parser.parse_args().out
+    parser.add_argument("--out", type=Path, required=True, help="folder to write ocr/, grounding/, ... into")
+    parser.add_argument("--seed", type=int, default=SEED, help="another one draws other sets, to choose by")
+    given = parser.parse_args()
     drawer = Drawer(DrawingStudio.open("heldout"))
-    for task in ("ocr", "grounding", "caption", "vqa"):
-        size = write_set(out / task, items(getattr(drawer, task), task, ITEMS))
-        print(f"{task}: {ITEMS} items, {size / 1e3:.0f} kB")  # noqa: T201
+    for task in ("ocr", "grounding", "caption", "vqa", "chart"):
+        count = CHARTS if task == "chart" else ITEMS
+        size = write_set(given.out / task, items(getattr(drawer, task), task, count, given.seed))
+        print(f"{task}: {count} pictures, {size / 1e3:.0f} kB")  # noqa: T201
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ import re
 import unicodedata
 from collections import Counter
 from collections.abc import Sequence
+from itertools import zip_longest
 
 from conlora_agent.core.types import Box
 
@@ -147,6 +148,33 @@ def named(name: str, caption: str) -> bool:
 
 _NUMBER_WORDS = "zero one two three four five six seven eight nine ten".split()  # noqa: SIM905
 _SAME = {word: str(number) for number, word in enumerate(_NUMBER_WORDS)} | {"gray": "grey", "center": "centre"}
+
+
+def reads_same(answer: str, truth: str, tolerance: float = 0.0) -> bool:
+    """Whether two texts agree line by line, but for case, white space, commas in numbers, dollar and percent signs, and
+    the last number of each line, which may be off by `tolerance`."""
+    pairs = list(zip_longest(_parted(answer), _parted(truth)))
+    return all(
+        one is not None and other is not None and one[0] == other[0] and _close(one[1], other[1], tolerance)
+        for one, other in pairs
+    )
+
+
+def _parted(text: str) -> list[tuple[str, float | None]]:
+    """Each line without its last number, and that number."""
+    lines = re.sub(r"(?<=\d),(?=\d{3})|[$%]", "", text).strip().split("\n")
+    parts: list[tuple[str, float | None]] = []
+    for line in map(loose_text, lines):
+        match = re.fullmatch(r"(.*?)(-?\d+(?:\.\d+)?)(\D*)", line)
+        words = match[1] + match[3] if match else line
+        parts.append((words.strip("."), float(match[2]) if match else None))
+    return parts
+
+
+def _close(one: float | None, other: float | None, tolerance: float) -> bool:
+    if one is None or other is None:
+        return one is other
+    return abs(one - other) <= tolerance + 1e-9 * abs(other)
 
 
 def plain_answer(text: str) -> str:

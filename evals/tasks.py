@@ -17,7 +17,7 @@ import numpy as np
 from conlora_agent.core.types import Region, Step
 from conlora_agent.phrases import referring_phrase
 from conlora_agent.wording import whereabouts
-from evals.labels import CaptionRow, GroundingRow, OcrRow, Row, VqaRow, load_labels
+from evals.labels import CaptionRow, ChartRow, GroundingRow, OcrRow, Row, VqaRow, load_labels
 from evals.metrics import (
     bleu4,
     character_error_rate,
@@ -27,6 +27,7 @@ from evals.metrics import (
     named,
     overlap,
     plain_answer,
+    reads_same,
 )
 from evals.scores import calibration_error
 
@@ -172,6 +173,21 @@ def _score_vqa(rows: Sequence[Row], steps: Sequence[Step]) -> Scored:
     return {"accuracy": 1 - len(misses) / len(rows)}, misses
 
 
+CHART_KINDS = ("title", "written", "read_off", "extreme", "table", "no_chart")
+
+
+def _score_chart(rows: Sequence[Row], steps: Sequence[Step]) -> Scored:
+    misses = []
+    right: dict[str, list[bool]] = {kind: [] for kind in CHART_KINDS}
+    for row, step in zip(cast(Sequence[ChartRow], rows), steps, strict=True):
+        hit = any(reads_same(_written(step), answer, row.tolerance) for answer in row.answers)
+        right.setdefault(row.kind, []).append(hit)
+        if not hit:
+            misses.append(_miss(row, {"question": row.question, "answers": row.answers}, _written(step)))
+    figures: Figures = {"accuracy": 1 - len(misses) / len(rows)}
+    return figures | {kind: sum(hits) / len(hits) if hits else None for kind, hits in right.items()}, misses
+
+
 @dataclass(frozen=True)
 class _Kind:
     """What is asked about a row, how the answers are scored, and what a user types where that is something else."""
@@ -186,4 +202,5 @@ _TASKS = {
     "grounding": _Kind(lambda row: row.phrase, _score_grounding, lambda row: _asked(row.phrase)),
     "caption": _Kind(lambda row: "Describe the picture.", _score_caption),
     "vqa": _Kind(lambda row: row.question, _score_vqa),
+    "chart": _Kind(lambda row: row.question, _score_chart),
 }

@@ -1,4 +1,4 @@
-"""Drawn charts: what the facts say is what the pixels and the labels show."""
+"""Drawn and told charts: what the facts say is what the pixels, the labels and the words show."""
 
 from __future__ import annotations
 
@@ -8,13 +8,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from adapters.chart.data import exercise
+from adapters.chart import data
+from adapters.chart.data import NO_CHART, amount, asked, exercise, table
 from conlora_agent.training.draw import charts
 from conlora_agent.training.draw.charts import chart
-from conlora_agent.training.draw.sample import Sample
-from tests.drawings import WORDS, fonts
+from conlora_agent.training.draw.figures import figures
+from conlora_agent.training.draw.told_charts import chart_layout
+from conlora_agent.training.studio import DrawingStudio, SceneSeries
+from conlora_agent.wording import Chart, told_chart
+from tests.drawings import WORDS, fonts, material
 
-SIZE = (256, 256)
+SIZE = (360, 260)
 
 
 @pytest.mark.parametrize("kind", ["bar", "line"])
@@ -22,32 +26,30 @@ def test_title_labels_and_ticks_are_written_inside_the_picture(tmp_path: Path, k
     for seed in range(12):
         sample = chart(random.Random(seed), SIZE, fonts(tmp_path), WORDS, kind=kind)
         facts, written = sample.facts, [line.text for line in sample.lines]
-        assert sample.picture.shape == (256, 256, 3)
+        assert sample.picture.shape == (SIZE[1], SIZE[0], 3)
         assert written[0] == facts["title"]
-        assert [text for text in written if text in facts["labels"]][: len(facts["labels"])] == facts["labels"]
+        assert [text for text in written[1:] if text in facts["labels"]][: len(facts["labels"])] == facts["labels"]
         assert len(facts["values"]) == len(facts["labels"]) == len(set(facts["labels"]))
-        most = max(int(text) for text in written[1 : charts.TICKS + 2])
-        assert all(0 < value <= most for value in facts["values"])
-        for line in sample.lines:
-            assert all(0 <= glyph.x < 256 and 0 <= glyph.y < 256 for glyph in line.glyphs), (seed, line.text)
+        for line in sample.lines[1:]:
+            assert all(0 <= glyph.y < SIZE[1] for glyph in line.glyphs), (seed, line.text)
 
 
-def test_a_bar_is_as_high_as_its_value(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_bar_ends_where_its_value_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(charts, "degrade", lambda rng, picture, strength: np.asarray(picture))
-    for seed in range(8):
+    checked = 0
+    for seed in range(40):
         sample = chart(random.Random(seed), SIZE, fonts(tmp_path), WORDS, kind="bar")
-        values = sample.facts["values"]
-        most = max(int(line.text) for line in sample.lines[1 : charts.TICKS + 2])
-        ticks = {int(line.text): line for line in sample.lines[1 : charts.TICKS + 2]}
-        axes = charts.Axes(0, 256 * 0.2, 248, 256 * 0.84, most)
-        assert len(ticks) == charts.TICKS + 1
-        left = ticks[most].box[2] + 4
-        for place, value in enumerate(values):
-            x = round(left + (248 - left) * (place + 0.5) / len(values))
-            column = sample.picture[:, x].astype(int)
-            filled = np.abs(column - column[int(axes.bottom) - 4]).sum(axis=1) < 12
-            rows = np.flatnonzero(filled[: int(axes.bottom) - 1])
-            assert rows.min() == pytest.approx(axes.height_of(value), abs=2), (seed, place)
+        axes = sample.facts["axes"]
+        for (x, y), value in zip(sample.facts["tops"], sample.facts["values"], strict=True):
+            if sample.facts["written"] or amount(value) <= 0 or axes.least < 0 or axes.bottom - y < 20:
+                continue
+            pixels = sample.picture[:, round(x)].astype(int)
+            inside, above = pixels[round(y) + 4], pixels[max(0, round(y) - 4)]
+            checked += 1
+            if np.abs(inside - above).sum() > 60:
+                change = np.abs(np.diff(pixels[round(y) - 4 : round(y) + 5], axis=0)).sum(1)
+                assert abs(int(change.argmax()) + round(y) - 3 - y) < 2.5, (seed, value)
+    assert checked > 40
 
 
 def test_the_same_seed_draws_the_same_chart(tmp_path: Path) -> None:
@@ -57,28 +59,54 @@ def test_the_same_seed_draws_the_same_chart(tmp_path: Path) -> None:
     assert one.facts == two.facts
 
 
-def test_the_exercises_of_the_chart_task_answer_with_what_the_chart_shows(tmp_path: Path) -> None:
-    path = fonts(tmp_path)
+def test_ticks_are_even_and_hold_the_values() -> None:
+    for seed in range(200):
+        shown = figures(random.Random(seed), WORDS, zero=seed % 2 == 0)
+        assert np.allclose(np.diff(shown.ticks), shown.step)
+        assert all(shown.ticks[0] - 1e-9 <= value <= shown.ticks[-1] + 1e-9 for value in shown.values), seed
+        for tick in shown.ticks:
+            said = shown.ticked(tick).replace(",", "").strip("$%kM").replace("-$", "-")
+            assert float(said) == pytest.approx(tick), (seed, said)
+        assert all(amount(shown.said(value)) == pytest.approx(value) for value in shown.values)
 
-    class Drawing:
-        def chart(self, rng: random.Random) -> Sample:
-            self.last = chart(rng, SIZE, path, WORDS)
-            return self.last
 
-    studio, kinds = Drawing(), set()
-    for seed in range(60):
-        made = exercise(random.Random(seed), studio)  # type: ignore[arg-type]
-        facts = studio.last.facts
-        table = dict(zip(facts["labels"], map(str, facts["values"]), strict=True))
-        if "\n" in made.answer:
-            assert made.answer.split("\n") == [facts["title"], *(f"{k}: {v}" for k, v in table.items())]
-            kinds.add("all")
-        elif made.answer == facts["title"]:
-            kinds.add("title")
-        elif "highest" in made.request or "largest" in made.request:
-            assert made.answer in (max(facts["labels"], key=lambda k: int(table[k])), max(table.values(), key=int))
-            kinds.add("most")
-        else:
-            assert made.answer in {*table, *table.values()}
-            kinds.add("one")
-    assert kinds == {"all", "title", "most", "one"}
+def test_a_told_chart_says_what_the_mid_layer_would_say() -> None:
+    for seed in range(20):
+        sample = chart_layout(random.Random(seed), (256, 256), WORDS)
+        assert told_chart(sample.facts["chart"]) in sample.facts["told"]
+        assert sample.facts["told"].endswith(sample.lines[-1].text)
+
+
+SOME = Chart("Sales", ("Jan", "Feb", "Mar"), ("12", "30", None))
+
+
+def test_answers_are_true_of_the_chart() -> None:
+    rng, seen = random.Random(2), set()
+    for _ in range(400):
+        request, answer = asked(rng, SOME)
+        if request in data.EVERYTHING:
+            assert answer == table(SOME) == "Sales\nJan: 12\nFeb: 30\nMar: unknown"
+            seen.add("table")
+        elif any(request == phrase for phrase in data.TITLE):
+            assert answer == "Sales"
+            seen.add("title")
+        elif answer.endswith("on the chart."):
+            assert not any(label in answer for label in SOME.labels)
+            seen.add("absent")
+        elif any(word in request for word in ("highest", "tallest", "largest")) and answer not in ("12", "30"):
+            assert answer in ("Feb with 30", "Feb, Jan") or answer == "Jan with 12"
+            seen.add("extreme")
+        elif answer == "42" or answer == "21":
+            seen.add("together")
+        elif "jan" in request.lower() and answer == "12":
+            seen.add("value")
+    assert seen == {"table", "title", "absent", "extreme", "together", "value"}
+
+
+def test_other_pictures_have_no_chart(tmp_path: Path) -> None:
+    studio = SceneSeries(DrawingStudio(fonts(tmp_path), WORDS, material()), 4)
+    made = [exercise(random.Random(seed), studio) for seed in range(120)]
+    for one in made:
+        assert one.picture is None
+        assert (one.answer == NO_CHART) == (" chart shows " not in (one.told or ""))
+    assert 3 < sum(one.answer == NO_CHART for one in made) < 35

@@ -25,6 +25,7 @@ from conlora_agent.backbone.nano.vision import Sight
 from conlora_agent.training.draw.sample import DrawnObject, Sample, TextLine
 from conlora_agent.training.draw.told import layout, told
 from conlora_agent.training.studio import DrawingStudio
+from conlora_agent.wording import Chart
 from tests.drawings import WORDS, fonts, material
 from tests.tiny_nano import tiny_model, tiny_tokenizer
 
@@ -61,7 +62,8 @@ def seen(sample: Sample) -> Sight:
     points = Points(lines, list(range(len(boxes))), boxes)  # type: ignore[arg-type]
     features = torch.zeros(1, SIDE // CELL, SIDE // CELL, 64)
     dense = DenseOutput(cells, cells, cells, cells, features)
-    return Sight(dense, [points], [Seen(names, colours)], [[written(line.text) for line in sample.lines]])
+    said = [written(line.text) for line in sample.lines]
+    return Sight(dense, [points], [Seen(names, colours)], [said], [sample.facts.get("chart")])
 
 
 FOX, BLANK = DrawnObject("fox", (10.0, 20.0, 60.0, 80.0), "brown"), np.zeros((SIDE, SIDE, 3), np.uint8)
@@ -77,8 +79,9 @@ LINES = [TextLine("a fox", (110.0, 110.0, 200.0, 130.0)), TextLine("reads", (110
         Sample(BLANK, LINES[:1], [replace(FOX, also=("book",))]),
         Sample(BLANK, LINES[:1], []),
         Sample(BLANK, [], []),
+        Sample(BLANK, LINES, [FOX], facts={"chart": Chart("a fox", ("reads", "book"), ("4", "7"))}),
     ],
-    ids=["things and lines", "two of a name", "one in doubt", "only a line", "nothing"],
+    ids=["things and lines", "two of a name", "one in doubt", "only a line", "nothing", "a chart"],
 )
 def test_a_scene_is_told_in_the_mid_layers_own_tokens(sample: Sample, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tokens, "SHARPNESS", 1e3)  # the likeliest name, not mixed with others

@@ -132,6 +132,7 @@ MEASURED = {
     "grounding": "Finding things: share of boxes that overlap by half, and mean overlap.",
     "caption": "Describing: CIDEr, BLEU-4, and share of the objects that are named.",
     "vqa": "Answering questions: share of right answers.",
+    "chart": "Reading charts: share of right answers, by what is asked.",
 }
 
 

@@ -1,8 +1,8 @@
 """`python -m conlora_agent.training STAGE`: trains `nano` from packaged parts, resuming whatever was begun.
 
 Stages: `vision` (dense pretraining), `look` (names and colours of objects), `photographs` (what tells them from
-drawings), `stack TASK ...` (one LoRA stack each; `alignment`: all tasks mixed, which the others start from), `ship`
-(write bf16 weights into the repository), `all`.
+drawings), `columns` (how high the data of charts are), `stack TASK ...` (one LoRA stack each; `alignment`: all tasks
+mixed, which the others start from), `ship` (write bf16 weights into the repository), `all`.
 Every step block logs one JSON line on stderr. Run it under `nice` on a machine in use.
 """
 
@@ -19,10 +19,11 @@ from conlora_agent.core.errors import BadInput, ConloraError, UnknownName
 from conlora_agent.training import nano
 from router.language import TASK as ROUTING
 
-STAGES = ("vision", "look", "photographs", "stack", "ship", "all")
+STAGES = ("vision", "look", "photographs", "columns", "stack", "ship", "all")
 NOT_TAKEN = {
     "look": ("batch",),
     "photographs": ("minutes", "device", "batch", "workers"),
+    "columns": ("minutes", "device", "batch", "workers"),
     "ship": ("minutes", "batch", "workers", "threads", "seed"),
 }
 """Options that mean nothing to a stage: refused where it is named, left to the others under `all`."""
@@ -86,8 +87,10 @@ def run(given: argparse.Namespace) -> None:
         nano.train_look(plan)
     if given.stage in ("photographs", "all"):
         nano.train_photographs(plan)
+    if given.stage in ("columns", "all"):
+        nano.train_columns(plan)
     if given.stage in ("stack", "all"):
-        for task in given.tasks or (nano.ALIGNMENT, *nano.TASKS):
+        for task in given.tasks or (nano.ALIGNMENT, *nano.TASKS, *nano.LANGUAGE_TASKS):
             nano.train_task(plan, task)
     if given.stage in ("ship", "all"):
         nano.ship(plan)

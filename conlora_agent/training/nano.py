@@ -25,7 +25,7 @@ from conlora_agent.core.errors import BadInput
 from conlora_agent.defaults import default_tasks
 from conlora_agent.phrases import referring_phrase
 from conlora_agent.settings import Settings
-from conlora_agent.training import photographs
+from conlora_agent.training import columns, photographs
 from conlora_agent.training.answers import TeacherBatch, answer_loss
 from conlora_agent.training.checkpoints import reading
 from conlora_agent.training.choosing import ChoiceLoss
@@ -43,6 +43,9 @@ from router.language import TASK as ROUTING
 from tools.registry import default_tools
 
 TASKS = ("ocr", "grounding", "caption", "vqa")
+"""Tasks of the alignment."""
+LANGUAGE_TASKS = ("chart",)
+"""Tasks whose stacks have LoRAs in the language model only: they go by what it is told of a picture."""
 TEXT_TASKS = ("arguments", ROUTING)
 """Tasks about text alone: their stacks have LoRAs in the language model only, and learn from no drawings."""
 ALIGNMENT = "alignment"
@@ -130,6 +133,13 @@ def train_photographs(plan: Plan) -> None:
     )
 
 
+def train_columns(plan: Plan) -> None:
+    """What reads the columns of charts, from what is shipped if anything."""
+    plan.begin()
+    reader = _vision()[1].columns
+    columns.train(reader, DrawingStudio.open(), DrawingStudio.open("heldout"), plan.out / "look", plan.seed)
+
+
 def dense_accuracy(model: NanoVision, batches: list[dict[str, Any]], device: str) -> dict[str, float]:
     """On held-out pictures: glyphs right at their cell, false glyphs per glyph, boxes good at objects' centres."""
     model.eval()
@@ -166,18 +176,19 @@ def compose(plan: Plan) -> tuple[Any, Any]:
     else:
         take_recogniser(model.vision)
     seen, looked = plan.out / "vision" / "vision.pt", plan.out / "look" / "look.pt"
-    gate = plan.out / "look" / "photographs.pt"
+    others = {"photographs.pt": model.vision.photographs.gate, "columns.pt": model.vision.columns}
     if seen.exists():
-        # The second look has a stage, and a checkpoint, of its own.
+        # These have stages, and checkpoints, of their own.
         with reading(seen) as state:
-            trained = {k: v for k, v in state["model"].items() if not k.startswith("look.")}
+            trained = {k: v for k, v in state["model"].items() if not k.startswith(("look.", "columns."))}
             model.vision.load_state_dict(trained, strict=False)
     if looked.exists():
         with reading(looked) as state:
             model.vision.look.load_state_dict(state)
-    if gate.exists():
-        with reading(gate) as state:
-            model.vision.photographs.gate.load_state_dict(state)
+    for name, part in others.items():
+        if (plan.out / "look" / name).exists():
+            with reading(plan.out / "look" / name) as state:
+                part.load_state_dict(state)
     return model.to(plan.device, native_dtype(plan.device)), tokenizer
 
 
@@ -192,12 +203,13 @@ def train_task(plan: Plan, name: str) -> None:
     base, tokenizer = compose(plan)
     base.requires_grad_(False)
     sees = name not in TEXT_TASKS
-    wanted = None if sees else read_manifest(ADAPTERS / name).training
+    wanted = None if name in (ALIGNMENT, *TASKS) else read_manifest(ADAPTERS / name).training
     lora = nano_lora() if wanted is None else lora_config(NANO_PLACES, wanted)
     model = get_peft_model(base, lora, adapter_name=name, autocast_adapter_dtype=False)
     model.to(native_dtype(plan.device))
     aligned = plan.out / "stacks" / f"{ALIGNMENT}.pt"
-    if name != ALIGNMENT and not (sees and aligned.exists()):
+    starts = name in TASKS and aligned.exists()
+    if name != ALIGNMENT and not starts:
         take_shipped(model, name)
     run = StackRun(
         task=name,
@@ -208,7 +220,7 @@ def train_task(plan: Plan, name: str) -> None:
         workers=plan.workers,
         device=plan.device,
         rate=(wanted and wanted.rate) or (1.5e-3 if name == ALIGNMENT else 8e-4),
-        start=aligned if sees and name != ALIGNMENT else None,
+        start=aligned if starts else None,
         vision=plan.device != "cpu",
     )
     if name == ROUTING:
@@ -272,7 +284,7 @@ def ship(plan: Plan) -> None:
         save_file(tensors, assemble.WEIGHTS / f"{part}.safetensors")
     (assemble.WEIGHTS / "names.json").write_text(json.dumps(known_names()))
     revision = assemble.revision()
-    for name in (*TASKS, *TEXT_TASKS):
+    for name in (*TASKS, *LANGUAGE_TASKS, *TEXT_TASKS):
         source, target = plan.out / "stacks" / name, ADAPTERS / name / "nano"
         # A stack not trained again in this run goes on with the new backbone: its LoRAs sit on layers that still fit.
         if source.exists() or target.exists():

@@ -21,6 +21,7 @@ from conlora_agent.training.draw.sample import PixelBox, Sample, TextLine
 from conlora_agent.training.draw.scenes import scene
 from conlora_agent.training.draw.text import FontBook, Words, line_picture, text_picture
 from conlora_agent.training.draw.told import layout, told, untold
+from conlora_agent.training.draw.told_charts import chart_layout
 
 Size = tuple[int, int]
 SQUARE = (256, 256)
@@ -95,9 +96,13 @@ class DrawingStudio:
         sample.lines = [TextLine(line, (0.0, 0.0, 0.0, 0.0) if on is None else on.box) for line in lines]
         return told(sample), lines
 
-    def chart(self, rng: random.Random) -> Sample:
+    def chart(self, rng: random.Random, size: Size = SQUARE) -> Sample:
         """A bar or line chart; its title, labels and values are in `facts`."""
-        return chart(rng, SQUARE, self.fonts, self.words)
+        return chart(rng, size, self.fonts, self.words)
+
+    def chart_layout(self, rng: random.Random) -> Sample:
+        """A chart that is laid out, not drawn."""
+        return chart_layout(rng, SQUARE, self.words)
 
     def scene(self, rng: random.Random) -> Sample:
         """A scene with one to six objects."""
@@ -142,11 +147,15 @@ class SceneSeries:
         """The same of scenes that are not drawn."""
         return self._again("layout", self.studio.layout, rng)
 
+    def chart_layout(self, rng: random.Random) -> Sample:
+        """The same of charts."""
+        return self._again("chart", self.studio.chart_layout, rng)
+
     def _again(self, kind: str, make: Callable[[random.Random], Sample], rng: random.Random) -> Sample:
         sample, left = self._latest.get(kind, (None, 0))
         if sample is None or not left:
             sample = make(rng)
-            left = min(self.times, 1 + 2 * len(sample.objects))
+            left = self.times if kind == "chart" else min(self.times, 1 + 2 * len(sample.objects))
         self._latest[kind] = (sample, left - 1)
         return sample
 

@@ -24,7 +24,7 @@ from conlora_agent.backbone.nano.points import Points
 from conlora_agent.backbone.nano.processing import END
 from conlora_agent.backbone.nano.reader import Writing
 from conlora_agent.backbone.nano.vision import Sight
-from conlora_agent.wording import in_words, whereabouts
+from conlora_agent.wording import in_words, told_chart, whereabouts
 
 NAME_TOKENS = 2
 """Tokens per object name: its first word piece, and the mean of the others (zero when there are none)."""
@@ -59,9 +59,9 @@ class PointTokens(nn.Module):
 
     Sequence: one group per object (colour, name, colon, eight digits, newline); statements on each object, a line each
     (name, "is", colour; name, where on the picture; name, "says", what is written on it), and on how many there are of
-    each name (number, name); all lines of text, newlines between them and the end of a message behind the last. The
-    statements are what a language model this small cannot work out from digits and can repeat; whoever copies the lines
-    of text comes to the end with them.
+    each name (number, name); what a chart shows, where the picture is one; all lines of text, newlines between them and
+    the end of a message behind the last. The statements are what a language model this small cannot work out and can
+    repeat; whoever copies the lines of text comes to the end with them.
 
     A doubtful name is followed by what else it may be ("cup or mug"): who asks for the mug is then shown the cup.
     """
@@ -123,7 +123,10 @@ class PointTokens(nn.Module):
             height, width = sight.size
             sure = [one.confidence >= SURE for one in sight.written[row]]
             on = [[lines[k] for k in some if sure[k]] for some in sight.points[row].lines_on(width, height)]
-            parts = [*self._object_tokens(sight.dense, row, places, sight.seen[row], on, words), *filter(len, lines)]
+            parts = self._object_tokens(sight.dense, row, places, sight.seen[row], on, words)
+            chart = sight.charts[row]
+            parts += [] if chart is None else [words(told_chart(chart)).to(self.newline.dtype)]
+            parts += filter(len, lines)
             if any(map(len, lines)):
                 parts[-1] = torch.cat([parts[-1][:-1], self.ending[None]])
             out.append(torch.cat(parts) if parts else self.newline[None])

@@ -9,21 +9,26 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from conlora_agent.backbone.nano.columns import ColumnReader
 from conlora_agent.backbone.nano.configuration import CELL, NanoConfig
 from conlora_agent.backbone.nano.dense import DenseHeads, DenseOutput
 from conlora_agent.backbone.nano.look import SecondLook, Seen
 from conlora_agent.backbone.nano.low import COARSEST, LowFeatures, LowLayers
 from conlora_agent.backbone.nano.photographs import Found, Photographs
+from conlora_agent.backbone.nano.plot import Mark
 from conlora_agent.backbone.nano.points import Line, Points, cell_of, find_lines, find_objects, from_place, onto
 from conlora_agent.backbone.nano.reader import LineReader, Writing
 from conlora_agent.backbone.nano.upper import UpperLayers
 from conlora_agent.core.types import Box, Region
+from conlora_agent.wording import Chart
 
 WHOLE: Box = (0.0, 0.0, 1.0, 1.0)
 TEXT_AREA = 1 << 18
 """Pixels of the view that text is looked for in, where the picture has more of them than its canvas."""
 TEXT_SIDE = 8192
 """Pixels of the longest side of such a view."""
+LEVEL = 0.1
+"""Lines turned by more (radians) are not looked at as parts of a chart."""
 LARGER = 1.2
 """A view less than so many times larger than the canvas shows no more text."""
 TEXT_GLYPHS = 1500
@@ -51,6 +56,8 @@ class Sight:
     """Per picture what its boxes hold, names as in photographs.vocabulary."""
     written: list[list[Writing]]
     """Per picture what its lines say."""
+    charts: list[Chart | None]
+    """Per picture the chart that it is, if any."""
 
     @property
     def size(self) -> tuple[int, int]:
@@ -81,6 +88,7 @@ class NanoVision(nn.Module):
         self.heads = DenseHeads(config)
         self.look = SecondLook(config)
         self.reader = LineReader()
+        self.columns = ColumnReader()
 
     def forward(self, pixels: Tensor, closeups: Sequence[Closeup] | None = None) -> Sight:
         """See a batch of pictures."""
@@ -92,7 +100,7 @@ class NanoVision(nn.Module):
         `closeups`: the pictures in the detail that text is looked for and read in; by default as on the canvas.
         """
         dense = self.describe(low)
-        points, written, photographed = [], [], []
+        points, written, photographed, charts = [], [], [], []
         height, width = low.pixels.shape[-2:]
         likely = self.photographs.likely(low.coarse) > 0
         for row, canvas in enumerate(low.pixels):
@@ -113,10 +121,11 @@ class NanoVision(nn.Module):
             points.append(found)
             written.append(said)
             photographed.append(things)
+            charts.append(self._chart(canvas, found.lines, said, closeup) if things is None else None)
         known = [things is not None for things in photographed]
         seen = self.look(self.low.trunk, low.pixels, [found.boxes for found in points], known)
         seen = [self.photographs.named(*pair) for pair in zip(seen, photographed, strict=True)]
-        return Sight(dense, points, seen, written)
+        return Sight(dense, points, seen, written, charts)
 
     def _photographed(self, canvas: Tensor, closeup: Closeup | None) -> list[Found]:
         """Things on a photograph, left to right, their boxes 0..1 of the canvas."""
@@ -143,15 +152,26 @@ class NanoVision(nn.Module):
 
     def read(self, canvas: Tensor, lines: list[Line], closeup: Closeup | None = None) -> list[Writing]:
         """What lines of a canvas (3, H, W; 0..1) say, read in the closeup if there is one."""
-        if closeup is None or not lines:
-            return self.reader.read(canvas, lines)
-        left, top, scale = _frame(canvas, closeup)
-        return self.reader.read(closeup.pixels.float() / 255, [line.moved(left, top, 1 / scale) for line in lines])
+        return self.reader.read(*_in_detail(canvas, lines, closeup)) if lines else []
+
+    def _chart(self, canvas: Tensor, lines: list[Line], said: list[Writing], closeup: Closeup | None) -> Chart | None:
+        """The chart that a canvas shows, read in the closeup if there is one; None if it is none."""
+        picture, placed = _in_detail(canvas, lines, closeup)
+        level = [pair for pair in zip(placed, said, strict=True) if pair[1].legible and abs(pair[0].angle) < LEVEL]
+        return self.columns.read(picture, [Mark(one.text, line.box, line.height) for line, one in level])
 
     def describe(self, low: LowFeatures) -> DenseOutput:
         """Dense description alone, which pretraining trains."""
         out: DenseOutput = self.heads(low.fine, self.upper(low))
         return out
+
+
+def _in_detail(canvas: Tensor, lines: list[Line], closeup: Closeup | None) -> tuple[Tensor, list[Line]]:
+    """The picture (3, h, w; 0..1) in most detail, and lines of the canvas where they are on it."""
+    if closeup is None:
+        return canvas, lines
+    left, top, scale = _frame(canvas, closeup)
+    return closeup.pixels.float() / 255, [line.moved(left, top, 1 / scale) for line in lines]
 
 
 def _frame(canvas: Tensor, closeup: Closeup) -> tuple[float, float, float]:

@@ -21,7 +21,7 @@ from conlora_agent.training.draw.relations import left_to_right
 from conlora_agent.training.draw.sample import DrawnObject, PixelBox, Sample, TextLine
 from conlora_agent.training.draw.scenes import free_place, longer_side, name_sizes
 from conlora_agent.training.draw.text import Words
-from conlora_agent.wording import in_words, whereabouts
+from conlora_agent.wording import in_words, told_chart, whereabouts
 
 COUNTS = (0, 1, 2, 3, 4, 5, 6)
 COUNT_WEIGHTS = (0.08, 0.14, 0.19, 0.21, 0.17, 0.12, 0.09)
@@ -131,7 +131,8 @@ def _put(rng: random.Random, sample: Sample, name: str, box: PixelBox, words: Wo
 
 
 def told(sample: Sample) -> str:
-    """What tokens.PointTokens would say of `sample`, in its order: objects, statements on them, counts, lines of text.
+    """What tokens.PointTokens would say of `sample`, in its order: objects, statements on them, counts, the chart that
+    is in `facts`, lines of text.
 
     Ends in a new line unless there are lines, behind which the mid layer puts the end of a message. One thing differs:
     what is written on an object stands behind a space here.
@@ -147,7 +148,8 @@ def told(sample: Sample) -> str:
     counts = Counter(item.name for item in items)
     first = {item.name: item for item in reversed(items)}
     numbers = (f" {in_words(n)} {_called(first[name])}\n" for name, n in counts.items())
-    return "".join([*groups, *said, *numbers, "\n".join(line.text for line in sample.lines)]) or "\n"
+    chart = [told_chart(sample.facts["chart"])] if "chart" in sample.facts else []
+    return "".join([*groups, *said, *numbers, *chart, "\n".join(line.text for line in sample.lines)]) or "\n"
 
 
 def _stated(item: DrawnObject, box: Box, lines: list[TextLine]) -> Iterator[str]:
