@@ -105,11 +105,13 @@ def _score_ocr(rows: Sequence[Row], steps: Sequence[Step]) -> Scored:
     truths, guesses = [cast(OcrRow, row).text for row in rows], [_written(step) for step in steps]
     loose = [(loose_text(t), loose_text(g)) for t, g in zip(truths, guesses, strict=True)]
     wrong = [_miss(r, t, g) for r, t, g, (a, b) in zip(rows, truths, guesses, loose, strict=True) if a != b]
-    figures = {
+    figures: Figures = {
         "cer": character_error_rate([t for t, _ in loose], [g for _, g in loose]),
         "exact": sum(t == g for t, g in loose) / len(loose),
         "cer_strict": character_error_rate(truths, guesses),
     }
+    if several := [pair for pair, truth in zip(loose, truths, strict=True) if "\n" in truth]:
+        figures["cer_several_lines"] = character_error_rate([t for t, _ in several], [g for _, g in several])
     return figures, wrong
 
 

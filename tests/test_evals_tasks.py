@@ -165,6 +165,13 @@ def test_ocr_is_averaged_over_characters(tmp_path: Path) -> None:
     assert [m["image"] for m in got["misses"]] == ["b.png"]
 
 
+def test_reading_several_lines_is_also_measured_apart(tmp_path: Path) -> None:
+    data = write(tmp_path, {"image": "a.png", "text": "a sign"}, {"image": "b.png", "text": "two\nrows"})
+    got = figures("ocr", data, step("ocr", "a sign"), step("ocr", "two\nrowx"))
+    assert got["cer"] < got["cer_several_lines"] == pytest.approx(1 / 7)
+    assert "cer_several_lines" not in figures("ocr", write(tmp_path, {"image": "a.png", "text": "a"}), step("ocr", "a"))
+
+
 def test_an_excuse_is_not_read_text(tmp_path: Path) -> None:
     data = write(tmp_path, {"image": "a.png", "text": "ab"})
     assert figures("ocr", data, step("ocr", "I can't make out anything there.", status="abstained"))["cer"] == 1.0
