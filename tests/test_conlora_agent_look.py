@@ -14,7 +14,7 @@ from conlora_agent.backbone.nano.configuration import NanoConfig
 from conlora_agent.backbone.nano.look import SIDE, THUMB, crops, of_a_kind, thumbnails
 from conlora_agent.backbone.nano.vision import NanoVision
 from conlora_agent.core.errors import DataError
-from conlora_agent.training.look import _gathered, shaken
+from conlora_agent.training.look import _refuse_others, shaken
 
 BOX = (0.25, 0.5, 0.5, 0.75)
 
@@ -117,8 +117,12 @@ def test_a_colour_is_told_from_what_the_trunk_sees_too() -> None:
     assert not torch.allclose(said, vision.look.classify(features.flip(1), thumbnails(shown)).colour)
 
 
-def test_shards_below_other_layers_are_refused_by_name(tmp_path: Path) -> None:
-    for number, channels in enumerate((80, 192)):
-        save_file({"features": torch.zeros(2, channels, 5, 5)}, tmp_path / f"{number}.safetensors")
-    with pytest.raises(DataError, match="other layers"):
-        _gathered(tmp_path)
+def test_shards_below_other_layers_are_refused_before_more_are_gathered(tmp_path: Path) -> None:
+    vision = small_vision()
+    shown = crops(picture(), [BOX])
+    fitting = {"features": vision.look.features(vision.low.trunk, shown).contiguous(), "thumbs": thumbnails(shown)}
+    save_file(fitting, tmp_path / "0.safetensors")
+    _refuse_others(tmp_path, vision)
+    save_file(fitting | {"features": fitting["features"][:, :1].contiguous()}, tmp_path / "1.safetensors")
+    with pytest.raises(DataError, match=r"1\.safetensors was gathered below other layers"):
+        _refuse_others(tmp_path, vision)

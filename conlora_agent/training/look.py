@@ -15,12 +15,13 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 from torch.nn import functional as F
 
 from conlora_agent.backbone.nano.configuration import NanoConfig
-from conlora_agent.backbone.nano.look import SecondLook, crops, thumbnails
+from conlora_agent.backbone.nano.look import SIDE, SecondLook, crops, thumbnails
 from conlora_agent.backbone.nano.vision import NanoVision
 from conlora_agent.core.errors import DataError
 from conlora_agent.core.types import Box
@@ -93,8 +94,12 @@ def heldout_cuts(config: NanoConfig, model: NanoVision, size: int = 1500) -> dic
 
 
 def gather(run: LookRun, model: NanoVision, config: NanoConfig, studio: DrawingStudio) -> None:
-    """Write shards of features, thumbnails and labels until `run.minutes` are spent."""
+    """Write shards of features, thumbnails and labels until `run.minutes` are spent.
+
+    Raises DataError where older shards do not fit to what would be added.
+    """
     run.out.mkdir(parents=True, exist_ok=True)
+    _refuse_others(run.out, model)
     shard = len(list(run.out.glob("*.safetensors")))
     # A new stretch of the stream for each shard, so that a resumed run repeats nothing.
     start = time.monotonic()
@@ -105,6 +110,17 @@ def gather(run: LookRun, model: NanoVision, config: NanoConfig, studio: DrawingS
         os.replace(run.out / "shard.tmp", run.out / f"{shard:04d}.safetensors")
         shard += 1
         log(stage="look", objects=shard * SHARD, seconds=round(time.monotonic() - start))
+
+
+@torch.no_grad()
+def _refuse_others(folder: Path, model: NanoVision) -> None:
+    """Raises DataError naming the first shard that was gathered below other layers or with other thumbnails."""
+    blank = torch.zeros(1, 3, SIDE, SIDE, device=next(model.parameters()).device)
+    wanted = {"features": model.look.features(model.low.trunk, blank), "thumbs": thumbnails(blank)}
+    for file in sorted(folder.glob("*.safetensors")):
+        with safe_open(file, "pt") as shard:
+            if any(shard.get_slice(key).get_shape()[1:] != list(one.shape[1:]) for key, one in wanted.items()):
+                raise DataError(f"{file} was gathered below other layers", "remove the older shards")
 
 
 def _shard(cuts: Cuts, model: NanoVision, device: str, workers: int, size: int = SHARD) -> dict[str, Tensor]:
@@ -143,10 +159,8 @@ def fit(run: LookRun, look: SecondLook, held: dict[str, Tensor]) -> None:
 
 
 def _gathered(folder: Path) -> dict[str, Tensor]:
-    """All shards in one. Raises DataError for shards that were gathered below other layers."""
+    """All shards in one."""
     shards = [load_file(file) for file in sorted(folder.glob("*.safetensors"))]
-    if len({shard["features"].shape[1:] for shard in shards}) > 1:
-        raise DataError(f"some shards in {folder} were gathered below other layers", "remove the older ones")
     return {key: torch.cat([shard.pop(key) for shard in shards]) for key in list(shards[0])}
 
 
