@@ -59,9 +59,9 @@ class PointTokens(nn.Module):
 
     Sequence: one group per object (colour, name, colon, eight digits, newline); statements on each object, a line each
     (name, "is", colour; name, where on the picture; name, "says", what is written on it), and on how many there are of
-    each name (number, name); what a chart shows, where the picture is one; all lines of text, newlines between them and
-    the end of a message behind the last. The statements are what a language model this small cannot work out and can
-    repeat; whoever copies the lines of text comes to the end with them.
+    each name (number, name) and in all; what a chart shows, where the picture is one; all lines of text, newlines
+    between them and the end of a message behind the last. The statements are what a language model this small cannot
+    work out and can repeat; whoever copies the lines of text comes to the end with them.
 
     A doubtful name is followed by what else it may be ("cup or mug"): who asks for the mug is then shown the cup.
     """
@@ -160,6 +160,7 @@ class PointTokens(nn.Module):
         for label, number in Counter(labels).items():
             count = words(f" {in_words(number)}").to(colour.dtype)
             statements.append(torch.cat([count, names[labels.index(label)], newline]))
+        statements.append(torch.cat([words(in_all(len(labels))).to(colour.dtype), newline]))
         return [*groups, *statements]
 
     def _names(self, logits: Tensor, extra: Tensor) -> list[Tensor]:
@@ -186,3 +187,8 @@ class PointTokens(nn.Module):
 def quantise(value: float) -> int:
     """A coordinate 0..1 as an integer 0..BOX_RANGE-1."""
     return min(BOX_RANGE - 1, max(0, round(value * (BOX_RANGE - 1))))
+
+
+def in_all(number: int) -> str:
+    """States how many things there are, of whatever name."""
+    return f" {in_words(number)} in all"

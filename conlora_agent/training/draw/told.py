@@ -13,7 +13,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from conlora_agent.backbone.nano.tokens import RUNNERS_UP, quantise
+from conlora_agent.backbone.nano.tokens import RUNNERS_UP, in_all, quantise
 from conlora_agent.core.types import Box
 from conlora_agent.training.draw.colours import COLOURS
 from conlora_agent.training.draw.names import ALSO, GROUPS, NAMES, PHOTOGRAPHED, THINGS
@@ -148,8 +148,9 @@ def told(sample: Sample) -> str:
     counts = Counter(item.name for item in items)
     first = {item.name: item for item in reversed(items)}
     numbers = (f" {in_words(n)} {_called(first[name])}\n" for name, n in counts.items())
+    total = [f"{in_all(len(items))}\n"] * bool(items)
     chart = [told_chart(sample.facts["chart"])] if "chart" in sample.facts else []
-    return "".join([*groups, *said, *numbers, *chart, "\n".join(line.text for line in sample.lines)]) or "\n"
+    return "".join([*groups, *said, *numbers, *total, *chart, "\n".join(line.text for line in sample.lines)]) or "\n"
 
 
 def _stated(item: DrawnObject, box: Box, lines: list[TextLine]) -> Iterator[str]:
