@@ -46,6 +46,8 @@ class View:
     """What to look at when nothing can be made out here."""
     usage: Usage = field(default_factory=Usage)
     """Tokens that finding it took."""
+    confidence: float | None = None
+    """How sure it is that this is what was asked about, where it had to be found."""
 
     @property
     def key(self) -> str | None:
@@ -92,10 +94,11 @@ def _generate(run: StepRun, task: Task, stack: str | None, view: View) -> Outcom
     return Outcome(step.model_copy(update={"adapter": stack}), usage=generation.usage, output=output)
 
 
-def look(run: StepRun, task: Task) -> View:
+def look(run: StepRun, task: Task, *, search: bool = True) -> View:
     """The picture that a step is about, or the region of it, cut from the original pixels with a small margin.
 
     A region that the user marked is looked at whatever the words are, except by steps that go on from another's result.
+    `search`: whether a thing to read from is found first, which takes the model.
     """
     image = run.focus.picture
     if image is None:
@@ -108,7 +111,7 @@ def look(run: StepRun, task: Task) -> View:
     if task.manifest.output == "boxes" and not run.used:
         return view
     region = resolve_region(_said(run), run.focus, run.used)
-    if region is None and task.manifest.reads:
+    if region is None and task.manifest.reads and search:
         return _on_thing(view, run)
     return view if region is None else _within(view, region)
 
@@ -129,11 +132,13 @@ def _on_thing(view: View, run: StepRun) -> View:
     found = perceive(replace(run, planned=planned))
     instead = "so I read the whole picture."
     if not found.step.places:
-        return replace(view, note=f"I did not find {thing}, {instead}", usage=found.usage)
+        why = "Looking for {} failed" if found.step.status == "failed" else "I did not find {}"
+        return replace(view, note=f"{why.format(thing)}, {instead}", usage=found.usage)
     region = resolve_region(thing, run.focus, (found.step,))
     assert region is not None
     otherwise = replace(view, note=f"I can't make out anything on {thing}, {instead}")
-    return replace(_within(view, region), otherwise=otherwise, usage=found.usage)
+    sure = found.step.answer_confidence
+    return replace(_within(view, region), otherwise=otherwise, usage=found.usage, confidence=sure)
 
 
 def cut(box: Box, size: tuple[int, int]) -> tuple[Box, tuple[int, int, int, int]]:
@@ -177,8 +182,12 @@ def _read(run: StepRun, task: Task, generation: Generation, view: View, phrase: 
         boxes=(Region(label=view.region.label, box=view.region.box),) if view.region else lines,
         image=view.image,
         note=view.note,
-        answer_confidence=generation.confidence,
+        answer_confidence=_least(generation.confidence, view.confidence),
     )
+
+
+def _least(*confidences: float | None) -> float | None:
+    return min((one for one in confidences if one is not None), default=None)
 
 
 def _honest(region: Region, chances: Scores | None) -> Region:

@@ -54,6 +54,6 @@ def _output(run: StepRun) -> str:
 
 
 def _looked(run: StepRun, answer: str) -> Outcome:
-    view = look(run, run.context.tasks.get(run.planned.route))
+    view = look(run, run.context.tasks.get(run.planned.route), search=False)
     boxes = (Region(label=view.region.label, box=view.region.box),) if view.region else ()
     return Outcome(run.step(text=answer, image=view.image, boxes=boxes), output=_output(run))
