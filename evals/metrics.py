@@ -152,7 +152,7 @@ _SAME = {word: str(number) for number, word in enumerate(_NUMBER_WORDS)} | {"gra
 
 def reads_same(answer: str, truth: str, tolerance: float = 0.0) -> bool:
     """Whether two texts agree line by line, but for case, white space, commas in numbers, dollar and percent signs, and
-    the last number of each line, which may be off by `tolerance`."""
+    the last number of each line, which may be off by `tolerance`; "Q2" is a name, and no number."""
     pairs = list(zip_longest(_parted(answer), _parted(truth)))
     return all(
         one is not None and other is not None and one[0] == other[0] and _close(one[1], other[1], tolerance)
@@ -164,9 +164,9 @@ def _parted(text: str) -> list[tuple[str, float | None]]:
     """Each line without its last number, and that number."""
     lines = re.sub(r"(?<=\d),(?=\d{3})|[$%]", "", text).strip().split("\n")
     parts: list[tuple[str, float | None]] = []
-    for line in map(loose_text, lines):
-        match = re.fullmatch(r"(.*?)(-?\d+(?:\.\d+)?)(\D*)", line)
-        words = match[1] + match[3] if match else line
+    for line in lines:
+        match = re.fullmatch(r"(|.*[\s:])(-?\d+(?:\.\d+)?)(\D*)", line.strip())
+        words = loose_text(match[1] + match[3] if match else line)
         parts.append((words.strip("."), float(match[2]) if match else None))
     return parts
 

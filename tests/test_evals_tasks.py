@@ -71,6 +71,8 @@ def test_edit_distance_is_a_distance(a: str, b: str) -> None:
         ("Mar with 55", "Mar with 56", 2.0, True),
         ("May with 55", "Mar with 55", 2.0, False),
         ("2015: 34", "2014: 34", 5.0, False),
+        ("Q3", "Q2", 2.6, False),
+        ("Jan:37", "Jan: 37", 0.0, True),
         ("Sales\nJan: 3\nFeb: 4", "Sales\nJan: 3\nFeb: 5", 1.0, True),
         ("Sales\nJan: 3", "Sales\nJan: 3\nFeb: 5", 1.0, False),
         ("", "12", 99.0, False),
