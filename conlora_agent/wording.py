@@ -67,7 +67,7 @@ def _together(known: list[tuple[str, str]]) -> list[str]:
         there = [k for k in range(len(known)) if amounts[k] == extreme]
         lines.append(f"{word} is {' and '.join(known[k][0] for k in there)} with {known[there[0]][1]}")
     lines.append(f"order is {', '.join(known[k][0] for k in ranked)}")
-    decimals = max(len(f"{amount:.9g}".partition(".")[2]) for amount in amounts)
+    decimals = max(len(written_number(amount).partition(".")[2]) for amount in amounts)
     total = sum(amounts)
     lines.append(f"sum is {written_number(round(total, decimals))}")
     lines.append(f"average is {written_number(round(total / len(amounts), decimals + 1))}")
@@ -75,5 +75,6 @@ def _together(known: list[tuple[str, str]]) -> list[str]:
 
 
 def written_number(value: float) -> str:
-    """A number as it is told: no more digits than it has, no exponent."""
-    return f"{value:.9f}".rstrip("0").rstrip(".") if abs(value) < 1e6 else f"{value:.0f}"
+    """A number as it is told: no more digits than it has, no exponent, no sign on zero."""
+    told = f"{value:.9f}".rstrip("0").rstrip(".") if abs(value) < 1e6 else f"{value:.0f}"
+    return "0" if told == "-0" else told

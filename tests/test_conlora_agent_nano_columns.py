@@ -123,6 +123,9 @@ def test_a_chart_is_told_with_what_it_comes_to() -> None:
         " Apr is $37", " highest is Jan and Apr with $37", " lowest is Feb with $12.5", " order is Jan, Apr, Feb",
         " sum is 86.5", " average is 28.83", "",
     ]  # fmt: skip
+    tiny = told_chart(Chart("Rates", ("a", "b"), ("0.00002", "0.00005")))
+    assert " sum is 0.00007\n average is 0.000035\n" in tiny
+    assert " sum is 0\n" in told_chart(Chart("Loss", ("a", "b", "c"), ("-0.1", "-0.2", "0.3")))
     assert told_chart(Chart(None, ("a", "b"), (None, None))).startswith(
         " chart has no title\n chart shows two values\n"
     )

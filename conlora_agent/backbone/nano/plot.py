@@ -28,7 +28,7 @@ COLUMN = 0.45
 """What stands above a label is so many times the distance of two from its middle, at most."""
 AT_DATUM = 2.5
 """A number no farther from the height it stands for, in heights of text, is the datum's own."""
-_NUMBER = re.compile(r"(\$?)(-?)(\$?)(\d[\d.,:]*)\s?(%|[kKMB]|)")
+_NUMBER = re.compile(r"(\$?)(-?)(\$?)(\d[\d.,:]{0,18})\s?(%|[kKMB]|)")
 
 _WORD = re.compile(r"(?:19|20)\d\d(?=(?:19|20)\d\d)|\S+")
 """Years that run into one another count as words."""
@@ -54,7 +54,7 @@ class Mark:
         return (self.box[1] + self.box[3]) / 2
 
     def turned(self, width: float) -> Mark:
-        """The same on a picture of this width that is turned a quarter to the left and mirrored: right is up then."""
+        """The same on a picture of this width that is turned a quarter to the left: right is up then."""
         x0, y0, x1, y1 = self.box
         return Mark(self.text, (y0, width - x1, y1, width - x0), self.size)
 
@@ -123,7 +123,7 @@ def numbers(text: str) -> tuple[tuple[float, ...], tuple[str, str]]:
 def find_plots(marks: Sequence[Mark], width: float) -> Iterator[Plot]:
     """What may be charts among the lines of a picture of this width, the likeliest first."""
     counted = [mark for mark in marks if numbers(mark.text)[0]]
-    if len(counted) < FEWEST_TICKS or len(counted) > MOST_NUMBERS:
+    if len(counted) < FEWEST_TICKS:
         return
     turned = [mark.turned(width) for mark in marks]
     for some, lying in ((marks, False), (turned, True)):
@@ -179,7 +179,7 @@ def find_scale(marks: Sequence[Mark], *, aligned: bool) -> Scale | None:
     """The scale that most numbers lie on; `aligned`: numbers in a column, else one at each datum of a row of them."""
     said = [(mark, *numbers(mark.text)) for mark in marks]
     said = [one for one in said if one[1]]
-    if len(said) < FEWEST_TICKS:
+    if not FEWEST_TICKS <= len(said) <= MOST_NUMBERS:
         return None
     places = np.array([mark.y for mark, _, _ in said])
     sizes = np.array([mark.size for mark, _, _ in said])

@@ -27,6 +27,8 @@ TEXT_AREA = 1 << 18
 """Pixels of the view that text is looked for in, where the picture has more of them than its canvas."""
 TEXT_SIDE = 8192
 """Pixels of the longest side of such a view."""
+FEWEST_LINES = 2
+"""What has fewer lines of text is no chart: an axis and a row of labels."""
 LEVEL = 0.1
 """Lines turned by more (radians) are not looked at as parts of a chart."""
 LARGER = 1.2
@@ -156,6 +158,8 @@ class NanoVision(nn.Module):
 
     def _chart(self, canvas: Tensor, lines: list[Line], said: list[Writing], closeup: Closeup | None) -> Chart | None:
         """The chart that a canvas shows, read in the closeup if there is one; None if it is none."""
+        if len(lines) < FEWEST_LINES:
+            return None
         picture, placed = _in_detail(canvas, lines, closeup)
         level = [pair for pair in zip(placed, said, strict=True) if pair[1].legible and abs(pair[0].angle) < LEVEL]
         return self.columns.read(picture, [Mark(one.text, line.box, line.height) for line, one in level])
