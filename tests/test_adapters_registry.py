@@ -130,7 +130,7 @@ def test_a_task_that_is_switched_off_is_no_route_and_stays_so(registry: TaskRegi
     registry.switch("vqa", on=True)
     other = TaskRegistry(user_dir)
     assert other.off() == {"caption"}
-    assert {route.name for route in other.routes()} == set(BUILTIN) - {"arguments", "caption", "chart", "routing"}
+    assert {route.name for route in other.routes()} == set(BUILTIN) - {"arguments", "caption", "routing"}
     assert other.get("caption").name == "caption"
     with pytest.raises(UnknownName):
         registry.switch("captions", on=False)
