@@ -67,6 +67,8 @@ def perceive(run: StepRun) -> Outcome:
     if view.otherwise is not None and outcome.step.status == "abstained":
         outcome = _generate(run, task, stack, view.otherwise)
         usage += outcome.usage
+    elif view.otherwise is not None:
+        run.on_token(outcome.step.text)
     return replace(outcome, usage=usage)
 
 
@@ -87,7 +89,8 @@ def _generate(run: StepRun, task: Task, stack: str | None, view: View) -> Outcom
             picture_key=view.key,
             stack=stack,
             max_new_tokens=run.most_tokens(limit) if output == "text" else limit,
-            on_token=None if output == "boxes" else run.on_token,
+            # Where there is something else to look at, this may not be the answer yet.
+            on_token=None if output == "boxes" or view.otherwise is not None else run.on_token,
         )
     )
     step = _read(run, task, generation, view, phrase, backbone.box_range)

@@ -140,6 +140,19 @@ def test_where_nothing_can_be_made_out_on_the_thing_all_is_read_and_that_is_said
     assert (result.answer, result.steps[0].note) == (f"MOBY DICK ({note})", note)
 
 
+@pytest.mark.parametrize(("inside", "told"), [("(no text)", "MOBY DICK"), ("IDEA", "IDEA")])
+def test_what_is_read_on_a_thing_is_streamed_once_it_is_the_answer(inside: str, told: str) -> None:
+    def reads(request: GenerateRequest) -> str:
+        if request.locate is not None:
+            return "10 10 40 60"
+        assert request.picture is not None
+        return "MOBY DICK" if request.picture.size == (200, 100) else inside
+
+    agent = make_agent(DIALOGUE, FakeBackbone(reads))
+    events = list(agent.stream("what is written on the cup?", image=png()))
+    assert "".join(event.text for event in events if isinstance(event, Token)) == told
+
+
 def test_a_thing_that_is_in_the_focus_is_not_looked_for_again() -> None:
     backbone = shelf()
     agent = make_agent(DIALOGUE, backbone)
