@@ -80,6 +80,10 @@ def test_a_told_chart_says_what_the_mid_layer_would_say() -> None:
 SOME = Chart("Sales", ("Jan", "Feb", "Mar"), ("12", "30", None))
 
 
+def said(forms: tuple[str, ...], *words: tuple[str, ...]) -> set[str]:
+    return {form.format(word) for form in forms for some in words for word in some}
+
+
 def test_answers_are_true_of_the_chart() -> None:
     rng, seen = random.Random(2), set()
     for _ in range(400):
@@ -93,14 +97,23 @@ def test_answers_are_true_of_the_chart() -> None:
         elif answer.endswith("on the chart."):
             assert not any(label in answer for label in SOME.labels)
             seen.add("absent")
-        elif any(word in request for word in ("highest", "tallest", "largest")) and answer not in ("12", "30"):
-            assert answer in ("Feb with 30", "Feb, Jan") or answer == "Jan with 12"
-            seen.add("extreme")
+        elif request in data.RANKING:
+            assert answer == "Feb, Jan"
+            seen.add("ranking")
+        elif request in data.SECOND or request in said(data.WHICH, data.LOWEST, data.SHORTEST):
+            assert answer == "Jan with 12"
+            seen.add("least")
+        elif request in said(data.WHICH, data.HIGHEST, data.TALLEST):
+            assert answer == "Feb with 30"
+            seen.add("most")
+        elif request in said(data.HOW_MUCH, data.HIGHEST, data.LOWEST):
+            assert answer == ("30" if request in said(data.HOW_MUCH, data.HIGHEST) else "12")
+            seen.add("how much")
         elif answer == "42" or answer == "21":
             seen.add("together")
         elif "jan" in request.lower() and answer == "12":
             seen.add("value")
-    assert seen == {"table", "title", "absent", "extreme", "together", "value"}
+    assert seen == {"table", "title", "absent", "ranking", "least", "most", "how much", "together", "value"}
 
 
 def test_other_pictures_have_no_chart(tmp_path: Path) -> None:
