@@ -5,6 +5,7 @@ SQLite fold its log into the file, which is slow.
 from __future__ import annotations
 
 import sqlite3
+import time
 from pathlib import Path
 
 from conlora_agent.core.errors import StorageError, reason
@@ -52,7 +53,7 @@ class SqliteDatabase(Database):
         if (found := _version(connection)) == VERSION:
             return
         if found == 0:
-            connection.execute("PRAGMA journal_mode = WAL")
+            _keep_log(connection)
         connection.execute("BEGIN IMMEDIATE")
         if (found := _version(connection)) != VERSION:  # another process may have been faster
             upgrade(connection, found, self.place)
@@ -73,6 +74,20 @@ class SqliteDatabase(Database):
         if "not a database" in text or "malformed" in text:
             return "it is damaged: move it away or restore a copy"
         return "check that the folder is writable and the disk has room"
+
+
+def _keep_log(connection: Connection) -> None:
+    """Switch a new file to a write-ahead log. SQLite does not wait here while others that found it new do the same."""
+    end = time.monotonic() + BUSY_TIMEOUT_S
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError as error:
+            if "locked" not in str(error) or time.monotonic() > end:
+                raise
+            time.sleep(0.01)
+        else:
+            return
 
 
 def _version(connection: Connection) -> int:
