@@ -189,6 +189,8 @@ def test_conversations_are_searched_renamed_exported_and_deleted(tab: Tab) -> No
     tab.say("weather in Rome?", "21 degrees in Rome.")
     tab.new()
     tab.say("hello", "You are welcome.")
+    # The first turn alone is listed until the list is made anew, and that would close the menu opened below.
+    wait_until(lambda: tab.titles() == ["hello", "weather in Rome?"])
     page.fill("#search input, #search textarea", "degrees")
     wait_until(lambda: tab.titles() == ["weather in Rome?"])
     page.once("dialog", lambda dialog: dialog.accept("Holiday"))
