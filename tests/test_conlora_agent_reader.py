@@ -18,7 +18,7 @@ from conlora_agent.backbone.nano.configuration import NanoConfig
 from conlora_agent.backbone.nano.points import Line, Points, _reading_order, line_of
 from conlora_agent.backbone.nano.processing import detail_of, pixels_of
 from conlora_agent.backbone.nano.reader import CLASSES, HEIGHT, SPACE, WIDTHS, LineReader, cut, decode
-from conlora_agent.backbone.nano.vision import Closeup, NanoVision
+from conlora_agent.backbone.nano.vision import Closeup, NanoVision, _in_detail
 from conlora_agent.core.protocols import GenerateRequest, Generation
 
 PREFIX = "vision.reader."
@@ -128,8 +128,8 @@ def test_small_print_is_read_in_the_picture_itself() -> None:
     there = line.moved(-28 * side / shown, -28 * side / shown, shown / side)
     closeup = Closeup((picture * 255).to(torch.uint8), (28 / canvas, 28 / canvas, 84 / canvas, 84 / canvas))
 
-    (near,) = vision.read(on_canvas, [there], closeup)
-    (far,) = vision.read(on_canvas, [there])
+    (near,) = vision.reader.read(*_in_detail(on_canvas, [there], closeup))
+    (far,) = vision.reader.read(*_in_detail(on_canvas, [there], None))
 
     assert near.text == "Mind the gap"
     assert far.text != near.text

@@ -116,14 +116,15 @@ class NanoVision(nn.Module):
                 boxes = [thing.box for thing in things]
                 found = Points(lines, [cell_of(box, width, height) for box in boxes], boxes)
             found.keep_together(width, height)
-            said = self.read(canvas, found.lines, closeup)
+            detail, placed = _in_detail(canvas, found.lines, closeup) if found.lines else (canvas, [])
+            said = self.reader.read(detail, placed) if placed else []
             if things is None:
                 text = [line for line, one in zip(found.lines, said, strict=True) if one.legible]
                 found.drop_letters(text, width, height)
             points.append(found)
             written.append(said)
             photographed.append(things)
-            charts.append(self._chart(canvas, found.lines, said, closeup) if things is None else None)
+            charts.append(self._chart(detail, placed, said) if things is None else None)
         known = [things is not None for things in photographed]
         seen = self.look(self.low.trunk, low.pixels, [found.boxes for found in points], known)
         seen = [self.photographs.named(*pair) for pair in zip(seen, photographed, strict=True)]
@@ -152,16 +153,11 @@ class NanoVision(nn.Module):
         found = find_lines(self.describe(self.low(view)), 0, TEXT_GLYPHS)
         return [line.moved(-left / scale, -top / scale, scale) for line in found]
 
-    def read(self, canvas: Tensor, lines: list[Line], closeup: Closeup | None = None) -> list[Writing]:
-        """What lines of a canvas (3, H, W; 0..1) say, read in the closeup if there is one."""
-        return self.reader.read(*_in_detail(canvas, lines, closeup)) if lines else []
-
-    def _chart(self, canvas: Tensor, lines: list[Line], said: list[Writing], closeup: Closeup | None) -> Chart | None:
-        """The chart that a canvas shows, read in the closeup if there is one; None if it is none."""
+    def _chart(self, picture: Tensor, lines: list[Line], said: list[Writing]) -> Chart | None:
+        """The chart that a picture (3, H, W; 0..1) with these lines shows; None if it is none."""
         if len(lines) < FEWEST_LINES:
             return None
-        picture, placed = _in_detail(canvas, lines, closeup)
-        level = [pair for pair in zip(placed, said, strict=True) if pair[1].legible and abs(pair[0].angle) < LEVEL]
+        level = [pair for pair in zip(lines, said, strict=True) if pair[1].legible and abs(pair[0].angle) < LEVEL]
         return self.columns.read(picture, [Mark(one.text, line.box, line.height) for line, one in level])
 
     def describe(self, low: LowFeatures) -> DenseOutput:
