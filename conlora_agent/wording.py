@@ -44,6 +44,25 @@ class Chart:
     values: tuple[str | None, ...]
     """Per label; None where nothing was made out."""
 
+    @property
+    def amounts(self) -> list[float]:
+        """The numbers in those values that were made out."""
+        return [amount(value) for value in self.values if value is not None]
+
+    @property
+    def total(self) -> str:
+        """What they come to together."""
+        return written_number(round(sum(self.amounts), self._decimals))
+
+    @property
+    def average(self) -> str:
+        """Their mean, one decimal finer than they are."""
+        return written_number(round(sum(self.amounts) / len(self.amounts), self._decimals + 1))
+
+    @property
+    def _decimals(self) -> int:
+        return max(len(written_number(number).partition(".")[2]) for number in self.amounts)
+
 
 def told_chart(chart: Chart) -> str:
     """What is said of a chart, a line each: title, number of values, each value, and what they come to together.
@@ -55,23 +74,29 @@ def told_chart(chart: Chart) -> str:
     lines.append(f"chart shows {in_words(len(chart.labels))} values")
     lines += [f"{label} is {value or 'unknown'}" for label, value in zip(chart.labels, chart.values, strict=True)]
     if known:
-        lines += _together(known)
+        lines += [*_ranked(known), f"sum is {chart.total}", f"average is {chart.average}"]
     return "".join(f" {line}\n" for line in lines)
 
 
-def _together(known: list[tuple[str, str]]) -> list[str]:
-    amounts = [float(re.sub(r"[^0-9.-]", "", value)) for _, value in known]
+def _ranked(known: list[tuple[str, str]]) -> list[str]:
+    amounts = [amount(value) for _, value in known]
     ranked = sorted(range(len(known)), key=lambda k: -amounts[k])
     lines = []
     for word, extreme in (("highest", max(amounts)), ("lowest", min(amounts))):
         there = [k for k in range(len(known)) if amounts[k] == extreme]
         lines.append(f"{word} is {' and '.join(known[k][0] for k in there)} with {known[there[0]][1]}")
     lines.append(f"order is {', '.join(known[k][0] for k in ranked)}")
-    decimals = max(len(written_number(amount).partition(".")[2]) for amount in amounts)
-    total = sum(amounts)
-    lines.append(f"sum is {written_number(round(total, decimals))}")
-    lines.append(f"average is {written_number(round(total / len(amounts), decimals + 1))}")
     return lines
+
+
+def amount(value: str) -> float:
+    """The number in a value that has a unit."""
+    return float(re.sub(r"[^0-9.-]", "", value))
+
+
+def with_unit(value: float, unit: tuple[str, str]) -> str:
+    """A number with what stands before and behind it."""
+    return f"{'-' * (value < 0)}{unit[0]}{written_number(abs(value))}{unit[1]}"
 
 
 def written_number(value: float) -> str:

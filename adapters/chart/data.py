@@ -94,7 +94,7 @@ def asked(rng: random.Random, chart: Any) -> Asked:
         (0.04, lambda: (rng.choice(LABELS), ", ".join(chart.labels))),
     ]
     if known:
-        kinds += [(0.15, lambda: _extreme(rng, known)), (0.05, lambda: _together(rng, known))]
+        kinds += [(0.15, lambda: _extreme(rng, known)), (0.05, lambda: _together(rng, chart))]
     if len({amount(value) for value in known.values()}) > 1:
         kinds.append((0.11, lambda: _compared(rng, known)))
     return rng.choices([make for _, make in kinds], [weight for weight, _ in kinds])[0]()
@@ -133,17 +133,8 @@ def _extreme(rng: random.Random, known: dict[str, str]) -> Asked:
     return rng.choice(WHICH).format(rng.choice((*words, *tall))), f"{' and '.join(there)} with {value}"
 
 
-def _together(rng: random.Random, known: dict[str, str]) -> Asked:
-    amounts = [amount(value) for value in known.values()]
-    decimals = max(len(value.rpartition(".")[2].rstrip("%kMB")) if "." in value else 0 for value in known.values())
-    if rng.random() < 0.5:
-        return rng.choice(SUM), plain(round(sum(amounts), decimals))
-    return rng.choice(AVERAGE), plain(round(sum(amounts) / len(amounts), decimals + 1))
-
-
-def plain(value: float) -> str:
-    """A number without an exponent or zeros at its end."""
-    return f"{value:.9f}".rstrip("0").rstrip(".") if abs(value) < 1e6 else f"{value:.0f}"
+def _together(rng: random.Random, chart: Any) -> Asked:
+    return (rng.choice(SUM), chart.total) if rng.random() < 0.5 else (rng.choice(AVERAGE), chart.average)
 
 
 def _compared(rng: random.Random, known: dict[str, str]) -> Asked:

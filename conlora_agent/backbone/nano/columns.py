@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from conlora_agent.backbone.nano.plot import Mark, Plot, find_plots, title_of
-from conlora_agent.wording import Chart, written_number
+from conlora_agent.wording import Chart, with_unit
 
 ROWS, ACROSS = 160, 32
 """Size of a column as it is shown."""
@@ -130,7 +130,4 @@ def rounded(value: float, step: float) -> float:
 
 def said(value: float | None, plot: Plot) -> str | None:
     """A value as the axis says it."""
-    if value is None:
-        return None
-    before, behind = plot.scale.unit
-    return f"{'-' * (value < 0)}{before}{written_number(abs(value))}{behind}"
+    return None if value is None else with_unit(value, plot.scale.unit)

@@ -9,7 +9,7 @@ from conlora_agent.training.draw.figures import Figures, figures
 from conlora_agent.training.draw.sample import Sample, TextLine
 from conlora_agent.training.draw.text import Words
 from conlora_agent.training.draw.told import told, untold
-from conlora_agent.wording import Chart, written_number
+from conlora_agent.wording import Chart, with_unit
 
 UNTITLED, UNREAD, THINGS = 0.1, 0.03, 0.3
 """Shares: of charts without a title, of values that are not made out, of charts on which things are seen as well."""
@@ -21,7 +21,7 @@ NOWHERE = (0.0, 0.0, 0.0, 0.0)
 def chart_layout(rng: random.Random, size: tuple[int, int], words: Words) -> Sample:
     """A chart that is laid out, not drawn; `facts` has it as `chart`, and what the mid layer would say as `told`."""
     shown = figures(rng, words, zero=rng.random() < 0.6)
-    values = tuple(None if rng.random() < UNREAD else _said(shown, value) for value in shown.values)
+    values = tuple(None if rng.random() < UNREAD else with_unit(value, shown.unit) for value in shown.values)
     chart = Chart(None if rng.random() < UNTITLED else shown.title, tuple(shown.labels), values)
     sample = untold(rng, size, words)
     sample.kind = "chart"
@@ -30,11 +30,6 @@ def chart_layout(rng: random.Random, size: tuple[int, int], words: Words) -> Sam
     sample.facts["chart"] = chart
     sample.facts["told"] = told(sample)
     return sample
-
-
-def _said(shown: Figures, value: float) -> str:
-    before, behind = shown.unit
-    return f"{'-' * (value < 0)}{before}{written_number(abs(value))}{behind}"
 
 
 def _lines(rng: random.Random, chart: Chart, shown: Figures, words: Words) -> list[str]:
