@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 
 from conlora_agent.core.types import Region, Step
+from conlora_agent.perception import FINDS
 from conlora_agent.phrases import referring_phrase
 from conlora_agent.wording import whereabouts
 from evals.labels import CaptionRow, ChartRow, GroundingRow, OcrRow, Row, VqaRow, load_labels
@@ -90,7 +91,7 @@ def _written(step: Step) -> str:
 
 def _said(step: Step) -> list[str]:
     """What a step may be taken to answer: its words; of one that found a thing, the words for where that is."""
-    found = [whereabouts(region.box) for region in step.boxes] if step.route == "grounding" else []
+    found = [whereabouts(region.box) for region in step.boxes] if step.route == FINDS else []
     return [_written(step), *(found if len(found) == 1 else [])]
 
 

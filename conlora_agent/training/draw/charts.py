@@ -144,9 +144,8 @@ def _axes(rng: random.Random, shown: Figures, size: Size, path: str, kind: str) 
     width, height = size
     small = _small(path, size)
     left = max(text_width(small, shown.ticked(tick)) for tick in shown.ticks) + 10 + rng.randint(0, width // 20)
-    below, above = (0.0, rng.uniform(0, 0.9) * shown.step) if rng.random() < 0.5 else (0.0, 0.0)
-    if kind == "line" and rng.random() < 0.4:
-        below = rng.uniform(0, 0.9) * shown.step
+    above = rng.uniform(0, 0.9) * shown.step if rng.random() < 0.5 else 0.0
+    below = rng.uniform(0, 0.9) * shown.step if kind == "line" and rng.random() < 0.4 else 0.0
     # Some programs leave a twentieth of the width beside the first and last datum.
     margin = rng.choice((0.5, 0.5, 0.7)) if kind == "bar" else rng.choice((0.5, 0.1, 0.05 * len(shown.labels)))
     if kind == "line" and len(shown.labels) < 3:

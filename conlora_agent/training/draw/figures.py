@@ -41,7 +41,7 @@ class Figures:
     @property
     def decimals(self) -> int:
         """Of the values; a tenth of a step is the finest there is."""
-        return max(0, 1 - math.floor(math.log10(self.step) + 1e-9))
+        return max(0, 1 - _power(self.step))
 
     def said(self, value: float, *, commas: bool = False) -> str:
         """A value with its unit."""
@@ -51,14 +51,15 @@ class Figures:
 
     def ticked(self, value: float) -> str:
         """The number beside a tick."""
-        decimals = max(
-            0,
-            1
-            - math.floor(math.log10(self.step) + 1e-9)
-            - (self.step / 10 ** math.floor(math.log10(self.step) + 1e-9) != 2.5),
-        )
+        power = _power(self.step)
+        decimals = max(0, 1 - power - (self.step / 10**power != 2.5))
         number = f"{abs(value):{',' if self.commas else ''}.{decimals}f}"
         return f"{'-' if value < 0 else ''}{self.unit[0]}{number}{self.unit[1]}"
+
+
+def _power(step: float) -> int:
+    """Of ten, in a step."""
+    return math.floor(math.log10(step) + 1e-9)
 
 
 def figures(rng: random.Random, words: Words, *, zero: bool = True) -> Figures:
@@ -70,7 +71,7 @@ def figures(rng: random.Random, words: Words, *, zero: bool = True) -> Figures:
         first = -rng.randint(1, count)
     elif not zero and rng.random() < 0.4:
         first = rng.randint(1, 20)
-    decimals = max(0, 1 - math.floor(math.log10(step) + 1e-9))
+    decimals = max(0, 1 - _power(step))
     low, high = (0.03 if first == 0 else first), first + count - rng.choice((0, 0, 0.3, 0.6))
     values = [round(rng.uniform(low, high) * step, decimals) for _ in labels]
     if step >= 100 and rng.random() < 0.5:
