@@ -22,6 +22,7 @@ from tests.router_routes import all_routes
 DATA = Path(__file__).parents[1] / "evals" / "data"
 SAME_WORDS = 0.85
 """Two texts sharing more than this part of their words, in order, count as one phrasing."""
+SETS = ("router_heldout", "plans", "router_dev", "router_confirm")
 
 
 def test_builtin_routes_are_chat_and_clarify() -> None:
@@ -77,7 +78,7 @@ def test_no_held_out_phrasing_is_an_example(tmp_path: Path) -> None:
 def held_out_texts() -> list[str]:
     """Every text that the router is tested on. Follow-ups of three words or fewer leave no other way to say them."""
     turns = [turn.text for dialogue in load_dialogues(DATA / "dialogues.jsonl") for turn in dialogue.turns]
-    rows = [row.text for name in ("router_heldout", "plans") for row in load_rows(DATA / f"{name}.jsonl")]
+    rows = [row.text for name in SETS for row in load_rows(DATA / f"{name}.jsonl")]
     return [*rows, *(text for text in dict.fromkeys(turns) if len(text.split()) > 3)]
 
 
