@@ -10,7 +10,7 @@ import re
 from collections.abc import Sequence
 
 from conlora_agent.core.types import Box, Region
-from conlora_agent.phrases import PICTURE_NOUNS, PREPOSITIONS, head, referring_phrase, word_set, words
+from conlora_agent.phrases import DETERMINERS, PICTURE_NOUNS, PREPOSITIONS, head, referring_phrase, word_set, words
 
 TEXT = word_set(
     "text texts word words line lines letter letters number numbers digit digits title titles name names price prices "
@@ -89,8 +89,10 @@ def words_sought(request: str) -> str | None:
         for form in _SOUGHT:
             if (match := form.search(text)) is not None:
                 found = match.groupdict()
-                sought = found.get("words") or found.get("bare") or ""
-                return None if words(sought)[:1] and words(sought)[0] in PREPOSITIONS else sought
+                bare = found.get("bare") or ""
+                # "where is the date written?" names what is written, not its words
+                described = not {*words(bare)[:1]}.isdisjoint(PREPOSITIONS | DETERMINERS)
+                return None if described else found.get("words") or bare
     return None
 
 

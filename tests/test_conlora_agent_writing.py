@@ -65,6 +65,8 @@ def test_the_thing_whose_writing_is_asked_for(request_: str, thing: str | None) 
         ("where is the text on the mug?", None),
         ("where is the line?", None),
         ("where is the price?", None),
+        ("where is the date written?", None),
+        ("where are the words on the sign?", None),
         ("", None),
     ],
 )
