@@ -1,12 +1,13 @@
 """A task step: choose the picture or the region to look at, activate the stack, generate, read the answer.
 
 Boxes found inside a region are given on the whole picture. What is to be read on a thing that nobody has found yet is
-read where that thing is found first. Not covered here: resolving words to regions (conlora_agent.focus), the layout of
-the prompt (the backbone).
+read where that thing is found first; words to be found are looked for among the lines that were read. Not covered here:
+resolving words to regions (conlora_agent.focus), the layout of the prompt (the backbone).
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -17,7 +18,7 @@ from conlora_agent.core.types import Box, PlannedStep, Region, Step, Usage
 from conlora_agent.focus import MARKED, resolve_region
 from conlora_agent.phrases import about_what, referring_phrase
 from conlora_agent.steps import Outcome, StepRun
-from conlora_agent.writing import bearer
+from conlora_agent.writing import bearer, places_of, words_sought
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -62,6 +63,9 @@ def perceive(run: StepRun) -> Outcome:
     task = run.context.tasks.get(run.planned.route)
     stack = run.context.models.stack(task)
     view = look(run, task)
+    sought = words_sought(run.planned.request) if task.manifest.output == "boxes" else None
+    if sought is not None and (words := _words(run, stack, view, sought)) is not None:
+        return words
     outcome = _generate(run, task, stack, view)
     usage = view.usage + outcome.usage
     if view.otherwise is not None and outcome.step.status == "abstained":
@@ -70,6 +74,18 @@ def perceive(run: StepRun) -> Outcome:
     elif view.otherwise is not None:
         run.on_token(outcome.step.text)
     return replace(outcome, usage=usage)
+
+
+def _words(run: StepRun, stack: str | None, view: View, sought: str) -> Outcome | None:
+    """Where words stand, found among the lines of text that are read; None by a backbone that does not tell those."""
+    asked = GenerateRequest(
+        "Read.", picture=view.picture, picture_key=view.key, stack=stack, max_new_tokens=1, reads=True
+    )
+    generation = run.context.models.backbone().generate(asked)
+    if not generation.lines:
+        return None
+    step = _located(run, places_of(sought, generation.lines), view, f"“{sought}”" if sought else "the text")
+    return Outcome(step.model_copy(update={"adapter": stack}), usage=generation.usage, output="boxes")
 
 
 def _generate(run: StepRun, task: Task, stack: str | None, view: View) -> Outcome:
@@ -202,12 +218,18 @@ def _honest(region: Region, chances: Scores | None) -> Region:
 
 def _boxes(run: StepRun, parsed: Parsed, generation: Generation, view: View, phrase: str) -> Step:
     chances = run.context.models.scores(run.planned.route)
-    regions = tuple(on_whole(_honest(region, chances), view.box) for region in parsed.boxes)
+    places = [_honest(region, chances) for region in parsed.boxes]
+    return _located(run, places, view, phrase, generation.confidence)
+
+
+def _located(run: StepRun, places: Sequence[Region], view: View, phrase: str, sure: float | None = None) -> Step:
+    """The step of places found, none if it is absent; `sure` of that, or of places that have no score."""
+    regions = tuple(on_whole(region, view.box) for region in places)
     scores = [region.score for region in regions if region.score is not None]
     return run.step(
-        status=parsed.status,
+        status="ok" if regions else "abstained",
         text=found(phrase, regions) if regions else not_found(phrase),
         boxes=regions,
         image=view.image,
-        answer_confidence=min(scores) if scores else generation.confidence,
+        answer_confidence=min(scores) if scores else sure,
     )

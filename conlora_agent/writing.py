@@ -1,13 +1,16 @@
-"""The thing whose writing a request to read is about: "what is written on the blue book?".
+"""Requests about writing: the thing to read ("what is written on the blue book?"), the words to find ("where does it
+say EXIT?") and where they stand.
 
-General to English requests. Not covered here: where that thing is (conlora_agent.perception).
+General to English requests. Not covered here: where a thing is (conlora_agent.perception).
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
-from conlora_agent.phrases import PICTURE_NOUNS, head, referring_phrase, word_set, words
+from conlora_agent.core.types import Box, Region
+from conlora_agent.phrases import DETERMINERS, PICTURE_NOUNS, PREPOSITIONS, head, referring_phrase, word_set, words
 
 TEXT = word_set(
     "text texts word words line lines letter letters number numbers digit digits title titles name names price prices "
@@ -37,6 +40,25 @@ _READ = re.compile(
     rf"^(?:please\s+)?(?:read|transcribe|decipher)\s+(?:(?:me|out|aloud)\s+)*{_THING}(?:$|,)", re.IGNORECASE
 )
 _PART_OF = re.compile(r"^the\s+(?:side|back|front|top|bottom|cover|spine|label|lid|face)\s+of\s+", re.IGNORECASE)
+_WRITING = r"(?:text|words?|writing|lettering|letters|inscription|lines?|phrase)"
+_QUOTED = r"""["'“‘«](?P<words>[^"“”»]+?)["'”’»]"""
+_WORDS = rf"""(?:{_QUOTED}|(?P<bare>[^"“”]+?))"""
+_SOUGHT = tuple(
+    re.compile(form, re.IGNORECASE)
+    for form in (
+        r"^(?:all\s+)?(?:of\s+)?(?:the\s+)?(?:written\s+)?(?:text|words|writing|lettering|letters|inscription)$",
+        rf"^(?:(?:all\s+)?(?:the\s+)?{_WRITING}\s+)?{_QUOTED}$",
+        rf"^(?:the\s+)?(?:words?|phrase)\s+{_WORDS}$",
+        rf"^(?:the\s+)?{_WRITING}\s+(?:that\s+|which\s+)?(?:says?|reads?)\s+{_WORDS}$",
+        # in capitals it is no "text box"
+        rf"^(?:the\s+)?{_WRITING}\s+(?P<words>(?-i:[A-Z0-9]).*)$",
+        rf"\bwhere(?:abouts)?\s+(?:does\s+|did\s+)?(?:it|the\s+\w+)\s+(?:say|read|mention)s?\s+{_WORDS}$",
+        rf"\bwhere(?:abouts)?\s+(?:is|are)\s+{_WORDS}\s+(?:written|printed|mentioned)$",
+    )
+)
+"""Ways to ask where something is written; the first asks for any writing."""
+_SPAN = 3
+"""Words that stand on more lines than this are not found as one."""
 _END = re.compile(r"[.?!;](?:\s|$)")
 
 
@@ -56,3 +78,46 @@ def bearer(request: str) -> str | None:
         if (form is _ON and noun not in PAGES) or not CHOOSING.isdisjoint(words(thing)):
             return thing
     return None
+
+
+def words_sought(request: str) -> str | None:
+    """The words that a request wants to see where they are written: "EXIT" of "where does it say EXIT?".
+
+    Empty where any writing is meant ("find the text"), None where a request is about no writing.
+    """
+    for text in (referring_phrase(request), " ".join(request.split()).rstrip(".?!")):
+        for form in _SOUGHT:
+            if (match := form.search(text)) is not None:
+                found = match.groupdict()
+                bare = found.get("bare") or ""
+                # "where is the date written?" names what is written, not its words
+                described = not {*words(bare)[:1]}.isdisjoint(PREPOSITIONS | DETERMINERS)
+                return None if described else found.get("words") or bare
+    return None
+
+
+def places_of(sought: str, lines: Sequence[Region]) -> list[Region]:
+    """Where `sought` stands among lines of text in reading order, as words and in any case; empty: every line.
+
+    What runs over lines is one place. Lines are labelled with what they say.
+    """
+    if not sought:
+        return list(lines)
+    wanted = _plain(sought)
+    for many in range(1, _SPAN + 1):
+        runs = [lines[k : k + many] for k in range(len(lines) - many + 1)]
+        if found := [_together(run) for run in runs if f" {wanted} " in f" {_plain(' '.join(r.label for r in run))} "]:
+            return found
+    return []
+
+
+def _plain(text: str) -> str:
+    return " ".join(re.findall(r"[^\W_]+", text.casefold()))
+
+
+def _together(run: Sequence[Region]) -> Region:
+    """One region around those of a run, as sure as the least sure."""
+    x0, y0, x1, y1 = zip(*(region.box for region in run), strict=True)
+    box: Box = (min(x0), min(y0), max(x1), max(y1))
+    scores = [region.score for region in run if region.score is not None]
+    return Region(label=" ".join(region.label for region in run), box=box, score=min(scores, default=None))

@@ -128,6 +128,15 @@ def test_where_the_thing_is_not_found_all_is_read_and_that_is_said() -> None:
     assert result.answer == "MOBY DICK (I did not find the green mug, so I read the whole picture.)"
 
 
+def test_words_are_found_where_they_were_read() -> None:
+    lines = (Region(label="GRAND OPENING", box=(0.1, 0.7, 0.6, 0.8), score=0.8),)
+    plain = make_agent({"where": "grounding"}, FakeBackbone(default="none", lines=lines))
+    result = plain.ask("where does it say opening?", image=png())
+    assert (result.answer, result.steps[0].boxes) == ("I found “opening” (80%), at the bottom left.", lines)
+    result = plain.ask("where does it say closed?", image=png())
+    assert (result.answer, result.steps[0].status) == ("I can't see “closed” in the picture.", "abstained")
+
+
 def test_where_nothing_can_be_made_out_on_the_thing_all_is_read_and_that_is_said() -> None:
     def reads(request: GenerateRequest) -> str:
         if request.locate is not None:

@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from conlora_agent.writing import bearer
+from conlora_agent.core.types import Region
+from conlora_agent.writing import bearer, places_of, words_sought
 
 
 @pytest.mark.parametrize(
@@ -36,3 +37,60 @@ from conlora_agent.writing import bearer
 )
 def test_the_thing_whose_writing_is_asked_for(request_: str, thing: str | None) -> None:
     assert bearer(request_) == thing
+
+
+@pytest.mark.parametrize(
+    ("request_", "sought"),
+    [
+        ("where does it say total?", "total"),
+        ("where does the sign say open", "open"),
+        ("show me where it says no parking", "no parking"),
+        ("where is SALE written?", "SALE"),
+        ("find the word EXIT", "EXIT"),
+        ("can you mark the word total in this picture?", "total"),
+        ("find the word 'don't' please", "don't"),
+        ("highlight the words GRAND OPENING", "GRAND OPENING"),
+        ("find the line that says total", "total"),
+        ("point to the text “Sale 50%”", "Sale 50%"),
+        ("find the text SALE", "SALE"),
+        ('where is "no smoking"?', "no smoking"),
+        # any writing
+        ("where is the text?", ""),
+        ("find all the text in the picture", ""),
+        ("where's the writing?", ""),
+        # things, not words
+        ("where is the blue book?", None),
+        ("find the sign with the text SALE", None),
+        ("find the text box", None),
+        ("where is the text on the mug?", None),
+        ("where is the line?", None),
+        ("where is the price?", None),
+        ("where is the date written?", None),
+        ("where are the words on the sign?", None),
+        ("", None),
+    ],
+)
+def test_the_words_that_are_looked_for(request_: str, sought: str | None) -> None:
+    assert words_sought(request_) == sought
+
+
+LINES = (
+    Region(label="GRAND", box=(0.1, 0.1, 0.5, 0.2), score=0.9),
+    Region(label="Opening today!", box=(0.2, 0.3, 0.6, 0.4), score=0.7),
+    Region(label="today", box=(0.1, 0.5, 0.5, 0.6)),
+)
+
+
+@pytest.mark.parametrize(
+    ("sought", "places"),
+    [
+        ("grand", [("GRAND", LINES[0].box, 0.9)]),
+        ("Today", [("Opening today!", LINES[1].box, 0.7), ("today", LINES[2].box, None)]),
+        ("grand opening", [("GRAND Opening today!", (0.1, 0.1, 0.6, 0.4), 0.7)]),
+        ("and", []),
+        ("!", []),
+        ("", [(line.label, line.box, line.score) for line in LINES]),
+    ],
+)
+def test_words_are_found_where_they_stand(sought: str, places: list[tuple[object, ...]]) -> None:
+    assert [(region.label, region.box, region.score) for region in places_of(sought, LINES)] == places
