@@ -88,6 +88,16 @@ def test_decoding_merges_repeats_and_keeps_double_letters() -> None:
     assert len(said.chances) == 5
 
 
+@pytest.mark.parametrize(("chance", "said"), [(0.04, "a b"), (0.015, "ab")])
+def test_a_space_that_blanks_hide_is_read_where_it_adds_up(chance: float, said: str) -> None:
+    a, b = ord("a") - 32, ord("b") - 32
+    probabilities = torch.eye(CLASSES)[[a, 0, 0, b]].clamp_min(1e-6)
+    probabilities[1:3, 0], probabilities[1:3, SPACE] = 1 - chance, chance
+    read = decode(probabilities.log())
+    assert read.text == said
+    assert read.confidence == pytest.approx(1.0, abs=1e-3)  # what is no character makes nobody less sure of those
+
+
 def test_a_rising_run_of_glyphs_is_a_turned_line() -> None:
     x = np.arange(10, dtype=np.float32) * 10
     size = np.full(10, 10, np.float32)

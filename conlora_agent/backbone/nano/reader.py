@@ -31,6 +31,9 @@ ENDS = 0.25
 """Surroundings shown at either end, in line heights."""
 LEGIBLE = 0.5
 """Mean probability of a line's characters below which it is no text."""
+SPACED = 0.05
+"""What the space's probabilities between two characters must add up to. On 430 drawn lines of the training split 93% of
+the spaces are found (45% where it must be the likeliest), and one in 250 other pairs of characters is parted."""
 SPACE = 95
 CLASSES = 96
 """0 is "nothing new" (blank), 1 to 94 visible ASCII in code order, then the space."""
@@ -76,8 +79,10 @@ class Writing:
 
     @property
     def confidence(self) -> float:
-        """Mean probability of the likeliest characters; 0 where nothing was read."""
-        return float(self.chances.amax(-1).mean()) if len(self.chances) else 0.0
+        """Mean probability of the likeliest characters, spaces apart; 0 where nothing was read."""
+        sure, likeliest = self.chances.max(-1)
+        seen = sure[likeliest != SPACE - 1]
+        return float(seen.mean()) if len(seen) else 0.0
 
 
 def character(label: int) -> str:
@@ -215,10 +220,23 @@ def cut(picture: Tensor, line: Line) -> Tensor:
 
 
 def decode(logits: Tensor) -> Writing:
-    """Best path of connectionist temporal classification (Graves et al. 2006): repeats merged, blanks dropped."""
+    """Best path of connectionist temporal classification (Graves et al. 2006): repeats merged, blanks dropped.
+
+    A narrow space is nowhere likelier than a blank. It still stands between two characters where its probabilities add
+    up to SPACED.
+    """
     labels, lengths = logits.argmax(-1).unique_consecutive(return_counts=True)
-    chances = logits[:, 1:].softmax(-1)
-    runs = zip(labels.tolist(), chances.split(lengths.tolist()), strict=True)
-    # The surest step of a run speaks for it.
-    rows = [run[int(run[:, label - 1].argmax())] for label, run in runs if label]
+    chances, spaces = logits[:, 1:].softmax(-1), logits.softmax(-1)[:, SPACE]
+    ends = lengths.cumsum(0).tolist()
+    rows: list[Tensor] = []
+    before, since = SPACE, 0
+    for label, start, end in zip(labels.tolist(), [0, *ends], ends, strict=False):
+        if not label:
+            continue
+        if SPACE not in (before, label) and spaces[since:end].sum() >= SPACED:
+            rows.append(F.one_hot(labels.new_tensor(SPACE - 1), CLASSES - 1).to(chances.dtype))
+        run = chances[start:end]
+        # The surest step of a run speaks for it.
+        rows.append(run[int(run[:, label - 1].argmax())])
+        before, since = label, start
     return Writing(torch.stack(rows) if rows else chances[:0])
