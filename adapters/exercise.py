@@ -27,6 +27,8 @@ class Exercise:
     """Whether the answer is what the picture says, word for word: it teaches nothing where nobody could read it."""
     told: str | None = None
     """What the mid layer says of a picture, in words: what to do with it is learned without drawing and seeing one."""
+    working: str = ""
+    """What to say to oneself before the answer, one line: what cannot be seen in one go is worked out in two."""
 
 
 TOLD = 0.75
@@ -38,10 +40,10 @@ def some_scene(rng: random.Random, studio: Studio) -> Any:
     return studio.layout(rng) if rng.random() < TOLD else studio.scene(rng)
 
 
-def about(sample: Any, request: str, answer: str) -> Exercise:
+def about(sample: Any, request: str, answer: str, working: str = "") -> Exercise:
     """An exercise about a scene: its picture, or what the mid layer would say of one that is only laid out."""
     told = sample.facts.get("told")
-    return Exercise(None if told else sample.picture, request, answer, told=told)
+    return Exercise(None if told else sample.picture, request, answer, told=told, working=working)
 
 
 class Studio(Protocol):
@@ -69,8 +71,8 @@ class Studio(Protocol):
     def caption(self, sample: Any, rng: random.Random) -> str:
         """A fluent sentence about a scene."""
 
-    def question(self, sample: Any, rng: random.Random) -> tuple[str, str]:
-        """A question about a scene and its answer."""
+    def question(self, sample: Any, rng: random.Random) -> Any:
+        """A question about a scene: `question`, `answers` (the first preferred), and the `working` before them."""
 
     def phrase(self, sample: Any, rng: random.Random) -> tuple[str, list[tuple[float, float, float, float]]]:
         """A referring phrase and the boxes it means, in pixels; none when the object is absent."""

@@ -9,8 +9,10 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from torch import Tensor
 from transformers import AutoModelForImageTextToText, AutoProcessor
 
+from conlora_agent.backbone.local import Answer
 from conlora_agent.backbone.nano import register
 from conlora_agent.backbone.nano.assemble import processor
 from conlora_agent.backbone.nano.places import NANO_PLACES
@@ -175,6 +177,25 @@ def test_streams_what_it_returns_with_a_probability_for_every_piece(picture: Ima
     assert "".join(piece.text for piece in answer.pieces).strip() == answer.text
     assert all(0 < piece.probability <= 1 for piece in answer.pieces)
     assert answer.usage.completion_tokens == len(answer.pieces)
+
+
+def test_working_is_not_shown_and_ends_with_its_line(picture: Image.Image, monkeypatch: pytest.MonkeyPatch) -> None:
+    backbone = tiny_backbone()
+    tokenizer = backbone.profile.tokenizer
+    working = tokenizer.convert_tokens_to_ids("Ġbook")
+    made = iter(tokenizer.encode(" book left\nno book", add_special_tokens=False))
+    take = Answer.take
+
+    def take_next(answer: Answer, logits: Tensor) -> None:
+        take(answer, torch.eye(len(logits))[next(made, tokenizer.eos_token_id)])
+
+    monkeypatch.setattr(backbone.profile, "working", working)
+    monkeypatch.setattr(Answer, "take", take_next)
+    shown: list[str] = []
+    answer = backbone.generate(GenerateRequest("left?", (), picture, max_new_tokens=40, on_token=shown.append))
+    assert answer.text == "no book"
+    assert "".join(shown) == "no book"
+    assert answer.usage.completion_tokens == len(answer.pieces) > len(shown)
 
 
 def test_refuses_what_it_cannot_do(tmp_path: Path, picture: Image.Image) -> None:

@@ -17,6 +17,7 @@ from conlora_agent.training.draw.language import alike, counted, listed, plural,
 from conlora_agent.training.draw.names import NAMES
 from conlora_agent.training.draw.sample import DrawnObject, Sample
 from conlora_agent.training.draw.scenes import scene
+from conlora_agent.wording import CLEARLY_LARGER, size_told
 from tests.drawings import WORDS, fonts, material
 
 
@@ -69,9 +70,9 @@ def test_pictures_without_objects_are_captioned_too() -> None:
         ("count_all", lambda q, a: a == "four"),
         ("is_colour", lambda q, a: a in ("yes", "no")),
         ("where", lambda q, a: ("car" in q and a == "on the left") or ("sign" in q and a == "at the bottom left")),
-        ("direction", lambda q, a: a == ("above" if re.search(r"\b(is|does) the car", q.lower()) else "below")),
+        ("direction", lambda q, a: a == ("above" if re.search(r"\b(is|does) the car|: the car", q.lower()) else "below")),
         ("text", lambda q, a: "sign" in q and a == "GO"),
-        ("larger", lambda q, a: a == ("the sign" if re.search("smaller|little|less", q) else "the car")),
+        ("larger", lambda q, a: a == ("the sign" if re.search("smaller|little|less|tiny", q) else "the car")),
         ("which_colour", lambda q, a: a in ("the car", "the sign")),
     ],
 )
@@ -81,6 +82,30 @@ def test_answers_follow_from_the_scene(kind: str, holds: object) -> None:
     assert callable(holds)
     for question, answer in found.items():
         assert holds(question, answer), (question, answer)
+
+
+def test_comparisons_are_worked_out_before_they_are_answered() -> None:
+    worked = {questions.ask(TABLE, random.Random(seed), "train", ("larger",)).working for seed in range(20)}
+    assert worked == {"car size5 sign size3: car larger", "sign size3 car size5: car larger"}
+    assert "yes" in answers(TABLE, "is_related").values()
+    for seed in range(20):
+        related = questions.ask(TABLE, random.Random(seed), "train", ("is_related",))
+        assert (related.working == related.words["relation"]) == (related.answers[0] == "yes")
+    assert questions.ask(TABLE, random.Random(0), "train", ("colour",)).working == ""
+
+
+def of_size(share: float) -> str:
+    return size_told((0.0, 0.0, share**0.5, share**0.5))
+
+
+@given(st.floats(0.006, 1.0), st.floats(1.0, 100.0))
+def test_what_is_clearly_larger_is_told_as_larger(share: float, times: float) -> None:
+    larger = min(1.0, share * CLEARLY_LARGER * times)
+    assert of_size(larger) > of_size(share) or larger < share * CLEARLY_LARGER
+
+
+def test_sizes_are_one_digit() -> None:
+    assert [of_size(share) for share in (1.0, 0.25, 0.01, 1e-6, 0.0)] == ["size9", "size7", "size1", "size0", "size0"]
 
 
 def test_presence_is_answered_by_what_is_there() -> None:

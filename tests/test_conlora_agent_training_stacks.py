@@ -11,7 +11,7 @@ import torch
 
 from adapters.exercise import Exercise
 from conlora_agent.backbone.nano.places import NANO_PLACES
-from conlora_agent.backbone.nano.processing import END, invocation_ids, plain_ids, prefix_ids
+from conlora_agent.backbone.nano.processing import END, WORKING, invocation_ids, plain_ids, prefix_ids
 from conlora_agent.core.errors import BackboneError
 from conlora_agent.core.types import Message
 from conlora_agent.training.answers import TeacherBatch, answer_ids, answer_loss
@@ -26,6 +26,14 @@ def adapted_model(tokenizer: Any) -> Any:
     torch.manual_seed(3)
     config = LoraConfig(r=4, target_modules=NANO_PLACES.pattern, init_lora_weights=False)
     return get_peft_model(tiny_model(tokenizer), config)
+
+
+def test_working_is_marked_and_stands_on_the_line_before_the_answer() -> None:
+    tokenizer = tiny_tokenizer()
+    tokenizer.add_special_tokens({"additional_special_tokens": [WORKING]})
+    ids = answer_ids(tokenizer, "no", f"left {WORKING}")
+    assert tokenizer.decode(ids) == f"{WORKING}left {WORKING}\nno{END}"
+    assert ids.count(tokenizer.convert_tokens_to_ids(WORKING)) == 1
 
 
 def test_a_checkpoint_of_other_code_is_named_in_one_line(tmp_path: Path) -> None:

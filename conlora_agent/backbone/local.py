@@ -199,6 +199,9 @@ class Answer:
         self.made: list[int] = []
         self.pieces: list[Piece] = []
         self.shown = ""
+        self.hidden = 0
+        """So many of the tokens made are working, which is not shown."""
+        self.works = False
         # Asked to read where no line of text is seen, or to describe what shows nothing, a language model would make
         # something up.
         blank = pixels is not None and profile.blank(seen)
@@ -223,12 +226,24 @@ class Answer:
             self.ended = True
             return
         self.made.append(token)
-        text = self.profile.tokenizer.decode(self.made, skip_special_tokens=True)
+        if self._working(token):
+            self.pieces.append(Piece("", float(chance[token])))
+            return
+        text = self.profile.tokenizer.decode(self.made[self.hidden :], skip_special_tokens=True)
         new = "" if text.endswith("\ufffd") else text[len(self.shown) :]
         self.shown += new
         self.pieces.append(Piece(new, float(chance[token])))
         if new:
             self.job.news.put(new)
+
+    def _working(self, token: int) -> bool:
+        """Whether the token made last belongs to the working, which ends with its line."""
+        first = len(self.made) == 1 and token == self.profile.working
+        if not first and not self.works:
+            return False
+        self.hidden = len(self.made)
+        self.works = first or "\n" not in self.profile.tokenizer.decode([token])
+        return True
 
     def generation(self) -> Generation:
         """What came out so far."""

@@ -56,6 +56,8 @@ class Profile(ABC):
     """Stacks write boxes as integers 0..box_range-1."""
     notation: Notation | None = None
     """How the model without a stack writes boxes, where it does so in another way."""
+    working: int | None = None
+    """The token, if any, that marks the first line of an answer as working: not for the user."""
     chat_penalty = 1.0
     """How much less likely plain chat makes a token it has used before; stacks must copy freely."""
 

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from conlora_agent.backbone.nano.processing import END, plain_ids
+from conlora_agent.backbone.nano.processing import END, WORKING, plain_ids
 from conlora_agent.backbone.nano.vision import Closeup
 
 HOPELESS = 1.5
@@ -41,9 +41,10 @@ class TeacherBatch:
     """Whether to leave out rows that the model is lost on, because the picture does not show them clearly enough."""
 
 
-def answer_ids(tokenizer: Any, text: str) -> list[int]:
-    """Ids the model should produce, the end mark included."""
-    return [*plain_ids(tokenizer, text), tokenizer.convert_tokens_to_ids(END)]
+def answer_ids(tokenizer: Any, text: str, working: str = "") -> list[int]:
+    """Ids the model should produce, the end mark included; `working`, a line, comes before the answer and is marked."""
+    before = [tokenizer.convert_tokens_to_ids(WORKING), *plain_ids(tokenizer, f"{working}\n")] if working else []
+    return [*before, *plain_ids(tokenizer, text), tokenizer.convert_tokens_to_ids(END)]
 
 
 def answer_loss(model: Any, batch: TeacherBatch, device: str, *, vision: bool = True) -> Tensor:

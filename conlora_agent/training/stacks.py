@@ -79,7 +79,7 @@ class Exercises(Batches[TeacherBatch]):
             torch.from_numpy(np.ascontiguousarray(np.stack(pictures).transpose(0, 3, 1, 2))) if pictures else None,
             prefix_ids(self.tokenizer, random_history(rng)),
             [invocation_ids(self.tokenizer, e.request, _pictured(e)) for e in made],
-            [answer_ids(self.tokenizer, e.answer) for e in made],
+            [answer_ids(self.tokenizer, e.answer, e.working) for e in made],
             shown=[position[id(e.picture) if pictures else e.told] for e in made] if position else None,
             told=told or None,
             teachable=all(e.read for e in made),

@@ -10,6 +10,7 @@ from typing import Any
 
 from conlora_agent.settings import Settings
 from conlora_agent.training.draw import questions
+from conlora_agent.training.draw.asking import Asked
 from conlora_agent.training.draw.charts import chart
 from conlora_agent.training.draw.colours import COLOURS
 from conlora_agent.training.draw.documents import document
@@ -119,9 +120,9 @@ class DrawingStudio:
         """
         return questions.caption(replace(sample, objects=sample.facts.get("seen", sample.objects)), rng)
 
-    def question(self, sample: Sample, rng: random.Random) -> tuple[str, str]:
-        """A question about a scene and its answer."""
-        return questions.vqa(sample, rng, self.split)
+    def question(self, sample: Sample, rng: random.Random) -> Asked:
+        """A question about a scene with its answers."""
+        return questions.ask(sample, rng, self.split)
 
     def phrase(self, sample: Sample, rng: random.Random) -> tuple[str, list[PixelBox]]:
         """A referring phrase and the boxes it means, in pixels; none when the object is absent."""

@@ -97,6 +97,8 @@ END = "<|im_end|>"
 """The end of a message."""
 IMAGE = "<file_sep>"
 """The token that stands for the picture: one of those that SmolLM2's vocabulary reserves for code."""
+WORKING = "<filename>"
+"""An answer that begins with this token, another of those, has its first line for working: what is said to oneself."""
 
 
 def prefix_ids(tokenizer: Any, history: Sequence[Message]) -> list[int]:

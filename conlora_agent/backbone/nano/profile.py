@@ -11,7 +11,7 @@ from torch import Tensor
 from conlora_agent.backbone.keyvalues import KeyValues, Rows
 from conlora_agent.backbone.nano import selftest
 from conlora_agent.backbone.nano.places import NANO_PLACES
-from conlora_agent.backbone.nano.processing import detail_of, invocation_ids, pixels_of, prefix_ids
+from conlora_agent.backbone.nano.processing import WORKING, detail_of, invocation_ids, pixels_of, prefix_ids
 from conlora_agent.backbone.nano.tokens import BOX_RANGE
 from conlora_agent.backbone.nano.vision import Closeup
 from conlora_agent.backbone.places import Places
@@ -40,6 +40,7 @@ class NanoProfile(Profile):
     def __init__(self, model: Any, processor: Any) -> None:
         super().__init__(model, processor)
         model.tokenizer = self.tokenizer
+        self.working = self.tokenizer.convert_tokens_to_ids(WORKING)
 
     @property
     def places(self) -> Places:

@@ -24,7 +24,7 @@ from conlora_agent.backbone.nano.points import Points
 from conlora_agent.backbone.nano.processing import END
 from conlora_agent.backbone.nano.reader import Writing
 from conlora_agent.backbone.nano.vision import Sight
-from conlora_agent.wording import in_words, told_chart, whereabouts
+from conlora_agent.wording import in_words, size_told, told_chart, whereabouts
 
 NAME_TOKENS = 2
 """Tokens per object name: its first word piece, and the mean of the others (zero when there are none)."""
@@ -58,10 +58,11 @@ class PointTokens(nn.Module):
     """Dense outputs in, one variable-length sequence of visual tokens per picture out.
 
     Sequence: one group per object (colour, name, colon, eight digits, newline); statements on each object, a line each
-    (name, "is", colour; name, where on the picture; name, "says", what is written on it), and on how many there are of
-    each name (number, name) and in all; what a chart shows, where the picture is one; all lines of text, newlines
-    between them and the end of a message behind the last. The statements are what a language model this small cannot
-    work out and can repeat; whoever copies the lines of text comes to the end with them.
+    (name, "is", colour; name, where on the picture; name, size, where there are several; name, "says", what is written
+    on it), and on how many there are of each name (number, name) and in all; what a chart shows, where the picture is
+    one; all lines of text, newlines between them and the end of a message behind the last. The statements are what a
+    language model this small cannot work out and can repeat; whoever copies the lines of text comes to the end with
+    them.
 
     A doubtful name is followed by what else it may be ("cup or mug"): who asks for the mug is then shown the cup.
     """
@@ -155,6 +156,8 @@ class PointTokens(nn.Module):
             groups.append(torch.cat([colour[i : i + 1], called, self.colon[None], digits, newline]))
             statements.append(torch.cat([called, self.copula[None], stated[i : i + 1], newline]))
             statements.append(torch.cat([called, words(f" {whereabouts(box)}").to(called.dtype), newline]))
+            if len(names) > 1:
+                statements.append(torch.cat([called, words(f" {size_told(box)}").to(called.dtype), newline]))
             statements += [torch.cat([called, self.says[None], line]) for line in written[i] if len(line)]
         labels = seen.name.argmax(-1).tolist()
         for label, number in Counter(labels).items():

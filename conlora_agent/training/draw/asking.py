@@ -7,21 +7,21 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from conlora_agent.training.draw.colours import COLOURS
 from conlora_agent.training.draw.language import alike, countable, plural, with_article
 from conlora_agent.training.draw.names import GROUPS, NAMES
 from conlora_agent.training.draw.relations import (
-    CLEARLY_LARGER,
     OPPOSITE,
     RELATIONS,
-    area,
     called,
+    clearly_larger,
     of_name,
     region,
     relation,
     singles,
+    size,
 )
 from conlora_agent.training.draw.sample import DrawnObject, Sample
 from conlora_agent.wording import NUMBERS, WHERE
@@ -29,12 +29,14 @@ from conlora_agent.wording import NUMBERS, WHERE
 
 @dataclass(frozen=True)
 class Asked:
-    """A question with its accepted answers, the first preferred. `words` fill the template."""
+    """A question with its accepted answers, the first preferred. `words` fill the template, `working` is what to say
+    to oneself before the answer."""
 
     kind: str
     question: str
     answers: tuple[str, ...]
     words: dict[str, str]
+    working: str = ""
 
 
 def _asked(kind: str, answer: str, *also: str, **words: str) -> Asked:
@@ -137,13 +139,17 @@ def _pair(sample: Sample, rng: random.Random) -> tuple[DrawnObject, DrawnObject]
     return a, b
 
 
+_SHORT = {RELATIONS[0]: "left", RELATIONS[1]: "right"}
+"""Relations that an answer says in a word."""
+
+
 def _direction(sample: Sample, rng: random.Random) -> Asked | None:
     pair = _pair(sample, rng)
     seen = relation(*pair) if pair else None
     if pair is None or seen is None:
         return None
     kind = "side" if seen in RELATIONS[:2] else "height"
-    answer = {RELATIONS[0]: "left", RELATIONS[1]: "right"}.get(seen, seen)
+    answer = _SHORT.get(seen, seen)
     return _asked(kind, answer, f"the {answer}", f"on the {answer}", seen, x=pair[0].name, y=pair[1].name)
 
 
@@ -154,7 +160,7 @@ def _is_related(sample: Sample, rng: random.Random) -> Asked | None:
         return None
     yes = rng.random() < 0.5
     words = {"x": pair[0].name, "y": pair[1].name, "relation": seen if yes else OPPOSITE[seen]}
-    return _asked("is_related", "yes" if yes else "no", **words)
+    return replace(_asked("is_related", "yes" if yes else "no", **words), working=_SHORT.get(seen, seen))
 
 
 def _beside(sample: Sample, rng: random.Random) -> Asked | None:
@@ -185,11 +191,14 @@ def _larger(sample: Sample, rng: random.Random) -> Asked | None:
     if pair is None:
         return None
     a, b = pair
-    if max(area(a), area(b)) < CLEARLY_LARGER * min(area(a), area(b)):
+    if not clearly_larger(a, b) and not clearly_larger(b, a):
         return None
+    larger, smaller = (a, b) if clearly_larger(a, b) else (b, a)
     kind = rng.choice(("larger", "smaller"))
-    won = max(pair, key=area) if kind == "larger" else min(pair, key=area)
-    return _asked(kind, f"the {won.name}", won.name, x=a.name, y=b.name)
+    won = larger if kind == "larger" else smaller
+    sizes = " ".join(f"{item.name} {size(sample, item)}" for item in pair)
+    asked = _asked(kind, f"the {won.name}", won.name, x=a.name, y=b.name)
+    return replace(asked, working=f"{sizes}: {larger.name} larger")
 
 
 def _text(sample: Sample, rng: random.Random) -> Asked | None:
@@ -231,9 +240,9 @@ KINDS: dict[str, tuple[Callable[[Sample, random.Random], Asked | None], float]] 
     "presence": (_presence, 0.11),
     "where": (_where, 0.06),
     "direction": (_direction, 0.13),
-    "is_related": (_is_related, 0.09),
-    "beside": (_beside, 0.05),
-    "larger": (_larger, 0.09),
+    "is_related": (_is_related, 0.2),
+    "beside": (_beside, 0.06),
+    "larger": (_larger, 0.25),
     "text": (_text, 0.06),
     "what": (_what, 0.02),
     "which_colour": (_which_colour, 0.04),

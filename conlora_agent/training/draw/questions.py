@@ -34,12 +34,6 @@ def caption(sample: Sample, rng: random.Random, split: Split = "train", *, detai
     return said[0].upper() + said[1:]
 
 
-def vqa(sample: Sample, rng: random.Random, split: Split = "train") -> tuple[str, str]:
-    """A question and its short answer."""
-    asked = ask(sample, rng, split)
-    return asked.question, asked.answers[0]
-
-
 def ask(sample: Sample, rng: random.Random, split: Split = "train", kinds: tuple[str, ...] = ()) -> Asked:
     """A question of one of `kinds` (default: any) where the scene allows it, about presence where it does not."""
     wanted = [k for k in KINDS if k in kinds or not kinds]

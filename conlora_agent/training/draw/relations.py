@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
+from conlora_agent.core.types import Box
 from conlora_agent.training.draw.language import alike
-from conlora_agent.training.draw.sample import DrawnObject, Sample
-from conlora_agent.wording import part_of_picture
+from conlora_agent.training.draw.sample import DrawnObject, PixelBox, Sample
+from conlora_agent.wording import CLEARLY_LARGER, part_of_picture, size_told
 
 RELATIONS = ("to the left of", "to the right of", "above", "below")
 OPPOSITE = dict(zip(RELATIONS, ("to the right of", "to the left of", "below", "above"), strict=True))
-CLEARLY_LARGER = 1.8
-"""Ratio of areas from which nobody argues which of two things is larger."""
 UNCLEAR = ((0.34, 0.42), (0.58, 0.66))
 """Shares of the width or height at which people might say one part of the picture or the next."""
 
@@ -24,6 +23,23 @@ def area(item: DrawnObject) -> float:
     """Pixels of the box."""
     x0, y0, x1, y1 = item.box
     return (x1 - x0) * (y1 - y0)
+
+
+def clearly_larger(a: DrawnObject, b: DrawnObject) -> bool:
+    """Whether nobody would argue that `a` is the larger of the two."""
+    return area(a) >= CLEARLY_LARGER * area(b)
+
+
+def size(sample: Sample, item: DrawnObject) -> str:
+    """How large it is, as it is told."""
+    return size_told(share(item.box, sample))
+
+
+def share(box: PixelBox, sample: Sample) -> Box:
+    """A box in pixels as shares of the picture."""
+    height, width = sample.picture.shape[:2]
+    x0, y0, x1, y1 = box
+    return x0 / width, y0 / height, x1 / width, y1 / height
 
 
 def called(item: DrawnObject) -> str:

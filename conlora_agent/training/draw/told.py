@@ -17,11 +17,11 @@ from conlora_agent.backbone.nano.tokens import RUNNERS_UP, in_all, quantise
 from conlora_agent.core.types import Box
 from conlora_agent.training.draw.colours import COLOURS
 from conlora_agent.training.draw.names import ALSO, GROUPS, NAMES, PHOTOGRAPHED, THINGS
-from conlora_agent.training.draw.relations import left_to_right
+from conlora_agent.training.draw.relations import left_to_right, share
 from conlora_agent.training.draw.sample import DrawnObject, PixelBox, Sample, TextLine
 from conlora_agent.training.draw.scenes import free_place, longer_side, name_sizes
 from conlora_agent.training.draw.text import Words
-from conlora_agent.wording import in_words, told_chart, whereabouts
+from conlora_agent.wording import in_words, size_told, told_chart, whereabouts
 
 COUNTS = (0, 1, 2, 3, 4, 5, 6)
 COUNT_WEIGHTS = (0.08, 0.14, 0.19, 0.21, 0.17, 0.12, 0.09)
@@ -137,14 +137,14 @@ def told(sample: Sample) -> str:
     Ends in a new line unless there are lines, behind which the mid layer puts the end of a message. One thing differs:
     what is written on an object stands behind a space here.
     """
-    height, width = sample.picture.shape[:2]
     items = left_to_right(sample)
-    boxes = [_share(item.box, width, height) for item in items]
+    boxes = [share(item.box, sample) for item in items]
+    several = len(items) > 1
     groups = (
         f" {item.colour or 'a'} {_called(item)}:{''.join(f'{quantise(v):02d}' for v in box)}\n"
         for item, box in zip(items, boxes, strict=True)
     )
-    said = (line for item, box in zip(items, boxes, strict=True) for line in _stated(item, box, sample.lines))
+    said = (line for item, box in zip(items, boxes, strict=True) for line in _stated(item, box, sample.lines, several))
     counts = Counter(item.name for item in items)
     first = {item.name: item for item in reversed(items)}
     numbers = (f" {in_words(n)} {_called(first[name])}\n" for name, n in counts.items())
@@ -153,11 +153,13 @@ def told(sample: Sample) -> str:
     return "".join([*groups, *said, *numbers, *total, *chart, "\n".join(line.text for line in sample.lines)]) or "\n"
 
 
-def _stated(item: DrawnObject, box: Box, lines: list[TextLine]) -> Iterator[str]:
+def _stated(item: DrawnObject, box: Box, lines: list[TextLine], several: bool) -> Iterator[str]:
     # Even of what has no colour of its own the likeliest is stated: any, but the same one each time.
     called = _called(item)
     yield f" {called} is {item.colour or COLOURS[int(sum(item.box)) % len(COLOURS)]}\n"
     yield f" {called} {whereabouts(box)}\n"
+    if several:
+        yield f" {called} {size_told(box)}\n"
     if item.text:
         yield from (f" {called} says {line.text}\n" for line in lines if _lies_on(line.box, item.box))
 
@@ -169,8 +171,3 @@ def _called(item: DrawnObject) -> str:
 def _lies_on(line: PixelBox, box: PixelBox) -> bool:
     x, y = (line[0] + line[2]) / 2, (line[1] + line[3]) / 2
     return box[0] < x < box[2] and box[1] < y < box[3]
-
-
-def _share(box: PixelBox, width: int, height: int) -> Box:
-    x0, y0, x1, y1 = box
-    return x0 / width, y0 / height, x1 / width, y1 / height
