@@ -70,7 +70,10 @@ def test_pictures_without_objects_are_captioned_too() -> None:
         ("count_all", lambda q, a: a == "four"),
         ("is_colour", lambda q, a: a in ("yes", "no")),
         ("where", lambda q, a: ("car" in q and a == "on the left") or ("sign" in q and a == "at the bottom left")),
-        ("direction", lambda q, a: a == ("above" if re.search(r"\b(is|does) the car|: the car", q.lower()) else "below")),
+        (
+            "direction",
+            lambda q, a: a == ("above" if re.search(r"\b(is|does) the car|: the car", q.lower()) else "below"),
+        ),
         ("text", lambda q, a: "sign" in q and a == "GO"),
         ("larger", lambda q, a: a == ("the sign" if re.search("smaller|little|less|tiny", q) else "the car")),
         ("which_colour", lambda q, a: a in ("the car", "the sign")),

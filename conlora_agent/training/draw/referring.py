@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from conlora_agent.training.draw.asking import absent_name, other_colour
 from conlora_agent.training.draw.language import countable, plural
-from conlora_agent.training.draw.relations import CLEARLY_LARGER, area, centre, of_name, relation, singles
+from conlora_agent.training.draw.relations import area, centre, clearly_larger, of_name, relation, singles
 from conlora_agent.training.draw.sample import DrawnObject, PixelBox, Sample
 
 Reference = tuple[str, list[PixelBox], bool]
@@ -93,8 +93,7 @@ def _by_size(sample: Sample, rng: random.Random) -> Reference | None:
         return None
     large = rng.random() < 0.5
     ordered = sorted(same, key=area, reverse=large)
-    one, two = area(ordered[0]), area(ordered[1])
-    if max(one, two) < CLEARLY_LARGER * min(one, two):
+    if not clearly_larger(*(ordered[:2] if large else ordered[1::-1])):
         return None
     words = ("larger", "bigger", "big", "large") if large else ("smaller", "small", "little")
     best = ("largest", "biggest") if large else ("smallest",)
