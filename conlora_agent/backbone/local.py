@@ -248,7 +248,7 @@ class Answer:
     def generation(self) -> Generation:
         """What came out so far."""
         usage = Usage(prompt_tokens=self.prompt, completion_tokens=len(self.made))
-        said = Generation("".join(piece.text for piece in self.pieces).strip(), self.pieces, usage, self.lines or ())
+        said = Generation("".join(piece.text for piece in self.pieces).strip(), self.pieces, usage, self.lines)
         return finished(said, self.job.request, self.profile.notation, self.size, self.profile.box_range)
 
 

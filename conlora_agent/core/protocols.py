@@ -65,8 +65,9 @@ class Generation:
     text: str
     pieces: Sequence[Piece] = ()
     usage: Usage = field(default_factory=Usage)
-    lines: Sequence[Region] = ()
-    """Where the lines of text stand that the picture was seen to hold, in reading order, by a backbone that tells."""
+    lines: Sequence[Region] | None = None
+    """Where the lines of text stand that the picture was seen to hold, in reading order; None where the backbone does
+    not tell."""
 
     @property
     def confidence(self) -> float | None:
