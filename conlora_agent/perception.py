@@ -63,9 +63,6 @@ def perceive(run: StepRun) -> Outcome:
     task = run.context.tasks.get(run.planned.route)
     stack = run.context.models.stack(task)
     view = look(run, task)
-    sought = words_sought(run.planned.request) if task.manifest.output == "boxes" else None
-    if sought is not None and (words := _words(run, stack, view, sought)) is not None:
-        return words
     outcome = _generate(run, task, stack, view)
     usage = view.usage + outcome.usage
     if view.otherwise is not None and outcome.step.status == "abstained":
@@ -74,18 +71,6 @@ def perceive(run: StepRun) -> Outcome:
     elif view.otherwise is not None:
         run.on_token(outcome.step.text)
     return replace(outcome, usage=usage)
-
-
-def _words(run: StepRun, stack: str | None, view: View, sought: str) -> Outcome | None:
-    """Where words stand, found among the lines of text that are read; None by a backbone that does not tell those."""
-    asked = GenerateRequest(
-        "Read.", picture=view.picture, picture_key=view.key, stack=stack, max_new_tokens=1, reads=True
-    )
-    generation = run.context.models.backbone().generate(asked)
-    if not generation.lines:
-        return None
-    step = _located(run, places_of(sought, generation.lines), view, f"“{sought}”" if sought else "the text")
-    return Outcome(step.model_copy(update={"adapter": stack}), usage=generation.usage, output="boxes")
 
 
 def _generate(run: StepRun, task: Task, stack: str | None, view: View) -> Outcome:
@@ -99,6 +84,7 @@ def _generate(run: StepRun, task: Task, stack: str | None, view: View) -> Outcom
             instruction=task.prompt(about, region=view.region is not None),
             locate=about if output == "boxes" else None,
             reads=task.manifest.reads,
+            seeks_text=_sought(run) is not None,
             describes=task.manifest.describes,
             history=run.history,
             picture=view.picture,
@@ -180,6 +166,11 @@ def on_whole(region: Region, view: Box) -> Region:
     return region.model_copy(update={"box": box})
 
 
+def _sought(run: StepRun) -> str | None:
+    """The words to find, of a request to find words."""
+    return words_sought(run.planned.request) if run.planned.route == FINDS else None
+
+
 def _said(run: StepRun) -> str:
     """The request as the user said it: completing it may have replaced the word that refers back."""
     return run.plan.steps[run.index].request
@@ -188,13 +179,17 @@ def _said(run: StepRun) -> str:
 def _read(run: StepRun, task: Task, generation: Generation, view: View, phrase: str, box_range: int) -> Step:
     from adapters.parsers import parse_output
 
+    sought = _sought(run)
+    if sought is not None and generation.lines is not None:
+        named = f"“{sought}”" if sought else "the text"
+        return _located(run, places_of(sought, generation.lines), view, named)
     parsed = parse_output(task.manifest.output, generation.text, generation.pieces, label=phrase, box_range=box_range)
     if parsed.status == "failed":
         error = f"the model's answer is not of the kind {task.manifest.output!r}; ask in other words or try again"
         return run.step(status="failed", image=view.image, error=error)
     if task.manifest.output == "boxes":
         return _boxes(run, parsed, generation, view, phrase)
-    lines = tuple(generation.lines) if task.manifest.reads else ()
+    lines = tuple(generation.lines or ()) if task.manifest.reads else ()
     return run.step(
         status=parsed.status,
         text=parsed.text or "I can't make out anything there.",

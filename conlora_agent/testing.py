@@ -26,7 +26,7 @@ class FakeBackbone:
 
     The stack of a key is the active one, None for adapters off; "*" stands for any. The first key that fits wins;
     where none fits, `default` is the answer. `probability` is that of every token. `lines`: lines of text that every
-    picture is seen to hold; with none, it does not tell.
+    picture is seen to hold; with None, it does not tell.
     """
 
     def __init__(
@@ -39,7 +39,7 @@ class FakeBackbone:
         revision: str = "1",
         box_range: int = 100,
         condenses: bool = False,
-        lines: Sequence[Region] = (),
+        lines: Sequence[Region] | None = None,
     ) -> None:
         self.name = name
         self.revision = revision
@@ -82,7 +82,7 @@ class FakeBackbone:
         prompt = sum(len(message.content.split()) for message in request.history) + len(request.instruction.split())
         usage = Usage(prompt_tokens=prompt, completion_tokens=len(pieces))
         return Generation(
-            "".join(piece.text for piece in pieces), tuple(pieces), usage, self.lines if request.picture else ()
+            "".join(piece.text for piece in pieces), tuple(pieces), usage, self.lines if request.picture else None
         )
 
     def _answer(self, request: GenerateRequest) -> str:

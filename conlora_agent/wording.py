@@ -34,7 +34,7 @@ def part_of_picture(x: float, y: float) -> str:
 SIZES = 10
 """Sizes, as told: 9 is all of the picture, each one down CLEARLY_LARGER times less of it, 0 the rest."""
 CLEARLY_LARGER = 1.8
-"""Ratio of areas from which nobody argues which of two things is larger; such two never have one size."""
+"""Ratio of areas from which nobody argues which of two things is larger; only such of size 0 have one size."""
 
 
 def size_told(box: Box) -> str:

@@ -6,6 +6,7 @@ General to English requests. Not covered here: where a thing is (conlora_agent.p
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Sequence
 
@@ -41,25 +42,41 @@ _READ = re.compile(
 )
 _PART_OF = re.compile(r"^the\s+(?:side|back|front|top|bottom|cover|spine|label|lid|face)\s+of\s+", re.IGNORECASE)
 _WRITING = r"(?:text|words?|writing|lettering|letters|inscription|lines?|phrase)"
+_THIS = r"(?:the|this|that|my|your|his|her|our)"
 _QUOTED = r"""["'“‘«](?P<words>[^"“”»]+?)["'”’»]"""
-_WORDS = rf"""(?:{_QUOTED}|(?P<bare>[^"“”]+?))"""
+_BEARER = rf"(?:\s+(?:on|in)\s+{_THIS}\s+[^\"“”]+)?"
+"""What words are said to stand on: they are looked for on all of the picture."""
+_WORDS = rf"""(?:{_QUOTED}|(?P<bare>[^"“”]+?)){_BEARER}"""
+_WHERE = rf"\bwhere(?:abouts)?\s+(?:exactly\s+|(?:on|in)\s+{_THIS}\s+\w+\s+)?"
 _SOUGHT = tuple(
     re.compile(form, re.IGNORECASE)
     for form in (
         r"^(?:all\s+)?(?:of\s+)?(?:the\s+)?(?:written\s+)?(?:text|words|writing|lettering|letters|inscription)$",
-        rf"^(?:(?:all\s+)?(?:the\s+)?{_WRITING}\s+)?{_QUOTED}$",
+        rf"^(?:all\s+)?(?:the\s+)?{_WRITING}\s+{_QUOTED}{_BEARER}$",
+        # a thing may be in quotes, too: the "blue book"
+        r"""^["'“‘«](?P<bare>[^"“”»]+?)["'”’»]$""",
         rf"^(?:the\s+)?(?:words?|phrase)\s+{_WORDS}$",
         rf"^(?:the\s+)?{_WRITING}\s+(?:that\s+|which\s+)?(?:says?|reads?)\s+{_WORDS}$",
         # in capitals it is no "text box"
-        rf"^(?:the\s+)?{_WRITING}\s+(?P<words>(?-i:[A-Z0-9]).*)$",
-        rf"\bwhere(?:abouts)?\s+(?:does\s+|did\s+)?(?:it|the\s+\w+)\s+(?:say|read|mention)s?\s+{_WORDS}$",
-        rf"\bwhere(?:abouts)?\s+(?:is|are)\s+{_WORDS}\s+(?:written|printed|mentioned)$",
+        rf"^(?:the\s+)?(?:text|writing|lettering|inscription)\s+(?P<words>(?-i:[A-Z0-9]).*?){_BEARER}$",
+        rf"{_WHERE}(?:(?:do|does|did)\s+)?(?:it|this|{_THIS}\s+\w+)\s+(?:say|read|mention)s?\s+{_WORDS}$",
+        rf"{_WHERE}(?:is|are)\s+{_WORDS}\s+(?:written|printed|mentioned){_BEARER}$",
     )
 )
 """Ways to ask where something is written; the first asks for any writing."""
+_DESCRIBING = (
+    PREPOSITIONS
+    | DETERMINERS
+    | word_set(
+        "it so they which who what when why how whether if written printed starting beginning ending anything something"
+    )
+)
+"""Words without quotes that begin like this say what is written, as in "where is the date written?"."""
 _SPAN = 3
 """Words that stand on more lines than this are not found as one."""
 _END = re.compile(r"[.?!;](?:\s|$)")
+_PLEASE = re.compile(r",? please$", re.IGNORECASE)
+_LISTED = re.compile(r",\s+(?:(?:and|or)\s+)?|\s+(?:and|or)\s+", re.IGNORECASE)
 
 
 def bearer(request: str) -> str | None:
@@ -85,13 +102,12 @@ def words_sought(request: str) -> str | None:
 
     Empty where any writing is meant ("find the text"), None where a request is about no writing.
     """
-    for text in (referring_phrase(request), " ".join(request.split()).rstrip(".?!")):
+    for text in (referring_phrase(request), _PLEASE.sub("", " ".join(request.split()).rstrip(" .?!"))):
         for form in _SOUGHT:
             if (match := form.search(text)) is not None:
                 found = match.groupdict()
                 bare = found.get("bare") or ""
-                # "where is the date written?" names what is written, not its words
-                described = not {*words(bare)[:1]}.isdisjoint(PREPOSITIONS | DETERMINERS)
+                described = not _DESCRIBING.isdisjoint(words(bare)[:1])
                 return None if described else found.get("words") or bare
     return None
 
@@ -99,7 +115,8 @@ def words_sought(request: str) -> str | None:
 def places_of(sought: str, lines: Sequence[Region]) -> list[Region]:
     """Where `sought` stands among lines of text in reading order, as words and in any case; empty: every line.
 
-    What runs over lines is one place. Lines are labelled with what they say.
+    What runs over lines is one place; of words that are listed, and stand nowhere like that, each must be found,
+    or one if "or" is between them. Lines are labelled with what they say.
     """
     if not sought:
         return list(lines)
@@ -108,7 +125,11 @@ def places_of(sought: str, lines: Sequence[Region]) -> list[Region]:
         runs = [lines[k : k + many] for k in range(len(lines) - many + 1)]
         if found := [_together(run) for run in runs if f" {wanted} " in f" {_plain(' '.join(r.label for r in run))} "]:
             return found
-    return []
+    if _LISTED.search(sought) is None:
+        return []
+    each = [places_of(word, lines) for word in _LISTED.split(sought) if _plain(word)]
+    enough = any if " or " in sought.casefold() else all
+    return list(dict.fromkeys(itertools.chain(*each))) if enough(each) else []
 
 
 def _plain(text: str) -> str:

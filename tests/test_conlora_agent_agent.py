@@ -18,6 +18,7 @@ from tests.task_folders import MANIFEST, write_stack, write_task
 from tests.turns import ScriptedRouter, Weather, make_agent, png, step
 from tools.registry import ToolRegistry
 
+FINDING = MANIFEST.format(name="leaves").replace("\n\n", '\noutput = "boxes"\n\n', 1)
 DIALOGUE = {
     "describe": "caption",
     "where": "grounding",
@@ -133,8 +134,26 @@ def test_words_are_found_where_they_were_read() -> None:
     plain = make_agent({"where": "grounding"}, FakeBackbone(default="none", lines=lines))
     result = plain.ask("where does it say opening?", image=png())
     assert (result.answer, result.steps[0].boxes) == ("I found “opening” (80%), at the bottom left.", lines)
-    result = plain.ask("where does it say closed?", image=png())
-    assert (result.answer, result.steps[0].status) == ("I can't see “closed” in the picture.", "abstained")
+    for seen in (lines, ()):
+        plain = make_agent({"where": "grounding"}, FakeBackbone(default="10 10 40 60", lines=seen))
+        result = plain.ask("where does it say closed?", image=png())
+        assert (result.answer, result.steps[0].status) == ("I can't see “closed” in the picture.", "abstained")
+
+
+@pytest.mark.parametrize(
+    ("lines", "route", "answer"),
+    [
+        (None, "grounding", "I found the word exit (90%), at the top left."),
+        ((), "leaves", "I found the word exit (90%), at the top left."),
+    ],
+)
+def test_without_lines_or_by_another_task_words_are_found_as_things_are(
+    lines: tuple[Region, ...] | None, route: str, answer: str, isolated_home: Path
+) -> None:
+    write_task(isolated_home / "tasks", manifest=FINDING)
+    backbone = FakeBackbone(default="10 10 40 60", lines=lines)
+    result = make_agent({"word": route}, backbone).ask("find the word exit", image=png())
+    assert (result.answer, len(backbone.requests)) == (answer, 1)
 
 
 def test_where_nothing_can_be_made_out_on_the_thing_all_is_read_and_that_is_said() -> None:
@@ -241,8 +260,7 @@ def test_a_task_that_needs_a_picture_asks_for_it_even_when_chosen() -> None:
 
 
 def test_boxes_get_the_chances_that_their_stack_was_fitted_to(isolated_home: Path) -> None:
-    manifest = MANIFEST.format(name="leaves").replace("\n\n", '\noutput = "boxes"\n\n', 1)
-    folder = write_task(isolated_home / "tasks", manifest=manifest, more='\n[backbones.fake]\nweights = "fake"\n')
+    folder = write_task(isolated_home / "tasks", manifest=FINDING, more='\n[backbones.fake]\nweights = "fake"\n')
     write_stack(folder / "fake", backbone="fake", revision="1")
     agent = make_agent({"leaves": "leaves"}, FakeBackbone(default="10 20 30 40", probability=0.9))
     plain = agent.ask("leaves", image=png()).steps[0]

@@ -200,7 +200,9 @@ def test_a_reading_tells_where_its_lines_stand_and_makes_none_up(nano: Any) -> N
     assert ((x1 - x0) * 700, (y1 - y0) * 200) == pytest.approx((180, 55), rel=0.35)
     assert line.score > 0.9
     bare = GenerateRequest("Read the text.", picture=Image.new("RGB", (300, 200), "white"), reads=True)
-    assert nano.generate(bare) == Generation("", [])
+    assert nano.generate(bare) == Generation("", [], lines=())
+    sought = nano.generate(GenerateRequest("the word hello", picture=sign, seeks_text=True))
+    assert (sought.text, sought.usage.completion_tokens, sought.lines) == ("", 0, answer.lines)
 
 
 @pytest.mark.backbone

@@ -205,7 +205,11 @@ class Answer:
         # Asked to read where no line of text is seen, or to describe what shows nothing, a language model would make
         # something up.
         blank = pixels is not None and profile.blank(seen)
-        self.ended = (job.request.reads and self.lines == ()) or (job.request.describes and blank)
+        self.ended = (
+            (job.request.reads and self.lines == ())
+            or (job.request.describes and blank)
+            or (job.request.seeks_text and self.lines is not None)
+        )
 
     @property
     def done(self) -> bool:
@@ -248,7 +252,7 @@ class Answer:
     def generation(self) -> Generation:
         """What came out so far."""
         usage = Usage(prompt_tokens=self.prompt, completion_tokens=len(self.made))
-        said = Generation("".join(piece.text for piece in self.pieces).strip(), self.pieces, usage, self.lines or ())
+        said = Generation("".join(piece.text for piece in self.pieces).strip(), self.pieces, usage, self.lines)
         return finished(said, self.job.request, self.profile.notation, self.size, self.profile.box_range)
 
 

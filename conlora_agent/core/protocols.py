@@ -46,6 +46,8 @@ class GenerateRequest:
     """What is looked for, when the answer is boxes: they come back in the form of `Backbone.box_range`."""
     reads: bool = False
     """The answer is the text on the picture: a backbone that sees none there writes nothing."""
+    seeks_text: bool = False
+    """Words on the picture are looked for: a backbone that tells its lines of text writes nothing."""
     describes: bool = False
     """The answer is what the picture shows: a backbone that recognises nothing there writes nothing."""
 
@@ -65,8 +67,9 @@ class Generation:
     text: str
     pieces: Sequence[Piece] = ()
     usage: Usage = field(default_factory=Usage)
-    lines: Sequence[Region] = ()
-    """Where the lines of text stand that the picture was seen to hold, in reading order, by a backbone that tells."""
+    lines: Sequence[Region] | None = None
+    """Where the lines of text stand that the picture was seen to hold, in reading order; None where the backbone does
+    not tell."""
 
     @property
     def confidence(self) -> float | None:
