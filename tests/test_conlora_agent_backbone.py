@@ -194,7 +194,8 @@ def test_working_is_not_shown_and_ends_with_its_line(
     backbone = tiny_backbone()
     tokenizer = backbone.profile.tokenizer
     working = tokenizer.convert_tokens_to_ids("Ġbook")
-    made = iter(tokenizer.encode(makes, add_special_tokens=False))
+    ids = tokenizer.encode(makes, add_special_tokens=False)
+    made = iter(ids)
     take = Answer.take
 
     def take_next(answer: Answer, logits: Tensor) -> None:
@@ -205,7 +206,11 @@ def test_working_is_not_shown_and_ends_with_its_line(
     shown: list[str] = []
     answer = backbone.generate(GenerateRequest("left?", (), picture, max_new_tokens=most, on_token=shown.append))
     assert answer.text == "".join(shown) == shows
-    assert answer.usage.completion_tokens == len(answer.pieces) >= len(shown)
+    assert answer.usage.completion_tokens == min(most, len(ids))
+    worked = [piece.probability for piece in answer.pieces if not piece.text]
+    one = float(torch.eye(len(tokenizer))[0].softmax(-1)[0])
+    assert len(worked) == (makes != shows)
+    assert all(chance < one for chance in worked)  # as sure as all of its tokens together
 
 
 def test_refuses_what_it_cannot_do(tmp_path: Path, picture: Image.Image) -> None:

@@ -231,7 +231,9 @@ class Answer:
             return
         self.made.append(token)
         if self._working(token):
-            self.pieces.append(Piece("", float(chance[token])))
+            # It counts as one token, as sure as all of it: most is copied, and what decides must weigh.
+            before = self.pieces[0].probability if self.pieces else 1.0
+            self.pieces = [Piece("", before * float(chance[token]))]
             return
         text = self.profile.tokenizer.decode(self.made[self.hidden :], skip_special_tokens=True)
         new = "" if text.endswith("\ufffd") else text[len(self.shown) :]

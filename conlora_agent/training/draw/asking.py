@@ -193,6 +193,8 @@ def _larger(sample: Sample, rng: random.Random) -> Asked | None:
     a, b = pair
     if not clearly_larger(a, b) and not clearly_larger(b, a):
         return None
+    if size(sample, a) == size(sample, b):  # too small to tell
+        return None
     larger, smaller = (a, b) if clearly_larger(a, b) else (b, a)
     kind = rng.choice(("larger", "smaller"))
     won = larger if kind == "larger" else smaller
