@@ -200,7 +200,7 @@ def _larger(sample: Sample, rng: random.Random) -> Asked | None:
     won = larger if kind == "larger" else smaller
     sizes = " ".join(f"{item.name} {size(sample, item)}" for item in pair)
     asked = _asked(kind, f"the {won.name}", won.name, x=a.name, y=b.name)
-    return replace(asked, working=f"{sizes}: {larger.name} larger {smaller.name} smaller")
+    return replace(asked, working=f"{sizes}: larger {larger.name} smaller {smaller.name}: {kind} {won.name}")
 
 
 def _text(sample: Sample, rng: random.Random) -> Asked | None:
