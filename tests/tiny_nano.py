@@ -45,7 +45,7 @@ def tiny_model(
     torch.manual_seed(SEED)
     text = LlamaConfig(
         vocab_size=len(tokenizer), hidden_size=64, intermediate_size=96, num_hidden_layers=2, num_attention_heads=4,
-        num_key_value_heads=2, max_position_embeddings=512, eos_token_id=tokenizer.eos_token_id,
+        num_key_value_heads=2, max_position_embeddings=768, eos_token_id=tokenizer.eos_token_id,
     )  # fmt: skip
     config = NanoConfig(
         text_config=text.to_dict(), vision_size=64, vision_layers=4, vision_heads=2, stem_size=32, names=[*names],
