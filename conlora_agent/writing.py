@@ -10,7 +10,8 @@ import itertools
 import re
 from collections.abc import Sequence
 
-from conlora_agent.core.types import Box, Region
+from conlora_agent.core.types import Region
+from conlora_agent.focus import enclosing
 from conlora_agent.phrases import DETERMINERS, PICTURE_NOUNS, PREPOSITIONS, head, referring_phrase, word_set, words
 
 TEXT = word_set(
@@ -138,7 +139,6 @@ def _plain(text: str) -> str:
 
 def _together(run: Sequence[Region]) -> Region:
     """One region around those of a run, as sure as the least sure."""
-    x0, y0, x1, y1 = zip(*(region.box for region in run), strict=True)
-    box: Box = (min(x0), min(y0), max(x1), max(y1))
+    box = enclosing([region.box for region in run])
     scores = [region.score for region in run if region.score is not None]
     return Region(label=" ".join(region.label for region in run), box=box, score=min(scores, default=None))
