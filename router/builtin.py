@@ -2,7 +2,8 @@
 
 `followups.jsonl` holds turns that only the conversation before them explains; `plans.jsonl` holds messages with
 several requests, and single requests that look like several; `outside.jsonl` holds requests that make sense, but that
-nothing here can serve. Examples of tasks and tools live beside those.
+nothing here can serve; `doubtful.jsonl`, which nothing learns from, holds messages that are hard to route, see
+cascade.py. Examples of tasks and tools live beside those.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from conlora_agent.core.errors import DataError
 from conlora_agent.core.files import numbered_lines, read_text
-from conlora_agent.core.types import CHAT, CLARIFY, Example, Route
+from conlora_agent.core.types import CHAT, CLARIFY, Example, Route, RouteQuery
 
 EXAMPLES = Path(__file__).parent / "examples"
 
@@ -34,6 +35,11 @@ class FollowUp(BaseModel):
     has_image: bool = True
     previous: tuple[str, ...] = ()
     focus: tuple[str, ...] = ()
+
+    @property
+    def query(self) -> RouteQuery:
+        """The turn as the router is asked about it."""
+        return RouteQuery(text=self.text, has_image=self.has_image, previous=self.previous, focus=self.focus)
 
 
 class PlanStep(BaseModel):

@@ -2,7 +2,8 @@
 
 Asking costs time. `cost` says how many wrong routes in a hundred (0.05: five) a person would rather have than wait for
 the model each time. The threshold follows from it: the model is asked where the first router's calibrated confidence is
-below what the model was measured to get right, less the cost. A model that is no better is never asked.
+below what the model was measured to get right, less the cost. A model that is no better is never asked. It is measured
+on messages that the first router is in doubt about (examples/doubtful.jsonl): it gets fewer of those right, too.
 """
 
 from __future__ import annotations
@@ -11,13 +12,16 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from conlora_agent.core.types import Explanation, Plan, Route, RouteQuery
+from router.builtin import EXAMPLES, FollowUp, read_rows
 from router.embedding import EmbeddingRouter
-from router.language import Ask, LanguageRouter
+from router.language import Ask, LanguageRouter, asked_about
 
 CLOSEST = 4
 """Routes that the model chooses among."""
 DOUBT = 0.9
 """Above this confidence no model is loaded: it could win a tenth at most."""
+FEWEST = 16
+"""Doubtful messages from which on they say enough; of fewer, examples of the routes are asked about, too."""
 
 
 class CascadeRouter:
@@ -27,7 +31,13 @@ class CascadeRouter:
         """`ask` and `model`: the language model, see LanguageRouter."""
         self._first, self._cost = first, cost
         self._second = LanguageRouter(
-            first.routes, ask, model=model, cache_dir=cache_dir, shortlist=self._closest, clarify_threshold=0.0
+            first.routes,
+            ask,
+            model=model,
+            cache_dir=cache_dir,
+            shortlist=self._closest,
+            exam=self._exam,
+            clarify_threshold=0.0,
         )
 
     @property
@@ -62,3 +72,12 @@ class CascadeRouter:
 
     def _closest(self, query: RouteQuery) -> tuple[str, ...]:
         return tuple(candidate.route for candidate in self._first.plan(query).candidates[:CLOSEST])
+
+    def _exam(self) -> list[tuple[str, RouteQuery]]:
+        """Messages that no fit has seen and that the first router is in doubt about, with their routes."""
+        known = {route.name for route in self.routes}
+        rows = [row for row in read_rows(EXAMPLES / "doubtful.jsonl", FollowUp) if row.route in known]
+        doubtful = [(r.route, r.query) for r in rows if self._first.plan(r.query).candidates[0].confidence < DOUBT]
+        if len(doubtful) < FEWEST:
+            doubtful += [(route.name, query) for route in self.routes for query in asked_about(route)]
+        return doubtful

@@ -1,8 +1,8 @@
 """LanguageRouter: the backbone itself picks the route, from the routes' descriptions.
 
 It can only answer with a route: the answer is held to a schema that lists them. How sure it is says little by itself,
-so it is calibrated on a few routing examples, which the model has not seen; that happens once for a model and a set of
-routes and is kept. Not covered here: several requests in one message (router.embedding); how an answer is held to a
+so it is calibrated on a few messages that the model has not seen; that happens once for a model and a set of routes and
+is kept. Not covered here: several requests in one message (router.embedding); how an answer is held to a
 schema (conlora_agent.backbone).
 """
 
@@ -29,6 +29,8 @@ Ask = Callable[[GenerateRequest], Generation]
 """Has the language model write an answer."""
 Shortlist = Callable[[RouteQuery], Sequence[str]]
 """Names of the routes that a message may take; the model is asked about these alone."""
+Exam = Callable[[], Sequence[tuple[str, RouteQuery]]]
+"""Messages with their routes, which calibration asks about."""
 
 TASK = "routing"
 """The task whose stack chooses routes."""
@@ -69,10 +71,13 @@ class LanguageRouter:
         model: str,
         cache_dir: Path,
         shortlist: Shortlist | None = None,
+        exam: Exam | None = None,
         clarify_threshold: float | None = None,
     ) -> None:
-        """`model` identifies the language model. `shortlist`: None asks about all routes."""
-        self._ask, self._model, self._shortlist = ask, model, shortlist
+        """`model` identifies the language model. `shortlist`: None asks about all routes. `exam`: None calibrates on
+        some of the routes' examples.
+        """
+        self._ask, self._model, self._shortlist, self._exam = ask, model, shortlist, exam
         self._store = FittedStore(Path(cache_dir) / "router")
         self._threshold = LEAST_CONFIDENCE if clarify_threshold is None else clarify_threshold
         self._lock = threading.Lock()
@@ -103,7 +108,7 @@ class LanguageRouter:
         return Plan(steps=(self._step(query, choice.route, confidence),), candidates=candidates, ms=ms)
 
     def trust(self) -> Trust:
-        """How far to trust the model, measured on routing examples when that is not known yet."""
+        """How far to trust the model, measured when that is not known yet."""
         with self._lock:
             if self._trust is None:
                 self._trust = self._measured()
@@ -130,12 +135,13 @@ class LanguageRouter:
         return Choice(str(name), np.array([likelihood, np.log(len(offered))], np.float32))
 
     def _measured(self) -> Trust:
-        key = digest("language", self._model, *(route.model_dump_json() for route in self._routes))
+        asked = self._exam() if self._exam else [(r.name, query) for r in self._routes for query in asked_about(r)]
+        questions = (f"{name} {query.model_dump_json()}" for name, query in asked)
+        key = digest("language", self._model, *(route.model_dump_json() for route in self._routes), *questions)
         key += "-short" if self._shortlist else ""
         if (stored := self._store.read(key)) is not None:
             weights = stored[0]["trust"]
             return Trust(LinearHead(weights, weights[:, :0]), stored[1]["accuracy"])
-        asked = [(route.name, query) for route in self._routes for query in asked_about(route)]
         choices = [self._choose(query) for _, query in asked]
         right = np.array([c.route == name for c, (name, _) in zip(choices, asked, strict=True)], dtype=np.intp)
         evidence = as_features(np.stack([choice.evidence for choice in choices]))

@@ -15,7 +15,7 @@ from conlora_agent.core.types import Example
 from evals.dialogues import load_dialogues
 from evals.router import load_rows
 from router import builtin_routes
-from router.builtin import FollowUp, read_rows, shared_examples
+from router.builtin import EXAMPLES, FollowUp, read_rows, shared_examples
 from router.planning import borders
 from tests.router_routes import all_routes
 
@@ -76,9 +76,12 @@ def test_no_held_out_phrasing_is_an_example(tmp_path: Path) -> None:
 
 
 def held_out_texts() -> list[str]:
-    """Every text that the router is tested on. Follow-ups of three words or fewer leave no other way to say them."""
+    """Every text that the router, or trust in it, is tested on. Follow-ups of three words or fewer leave no other way
+    to say them.
+    """
     turns = [turn.text for dialogue in load_dialogues(DATA / "dialogues.jsonl") for turn in dialogue.turns]
     rows = [row.text for name in SETS for row in load_rows(DATA / f"{name}.jsonl")]
+    rows += [row.text for row in read_rows(EXAMPLES / "doubtful.jsonl", FollowUp)]
     return [*rows, *(text for text in dict.fromkeys(turns) if len(text.split()) > 3)]
 
 

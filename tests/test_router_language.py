@@ -12,6 +12,7 @@ from conlora_agent.core.errors import BackboneError
 from conlora_agent.core.protocols import GenerateRequest, Generation, Piece
 from conlora_agent.core.types import Route, RouteQuery
 from router import builtin_routes
+from router.builtin import EXAMPLES, FollowUp, read_rows
 from router.cascade import CascadeRouter
 from router.embedding import EmbeddingRouter
 from router.language import LanguageRouter
@@ -22,7 +23,8 @@ ROUTES = [
     make_route("clock", "tool", "what time is it?", "what's the date?", "time in Tokyo"),
     *(route.model_copy(update={"examples": route.examples[:12]}) for route in builtin_routes()),
 ]
-TRUTH = {example.text: route.name for route in ROUTES for example in route.examples} | {"tick tock": "clock"}
+DOUBTFUL = {row.text: row.route for row in read_rows(EXAMPLES / "doubtful.jsonl", FollowUp)}
+TRUTH = {example.text: route.name for route in ROUTES for example in route.examples} | {"tick tock": "clock"} | DOUBTFUL
 
 
 class Model:
@@ -85,6 +87,14 @@ def test_the_cascade_asks_only_in_doubt_and_only_among_the_closest(tmp_path: Pat
     (text, names) = model.offered[-1]
     assert text == "tick tock"
     assert len(names) <= 4
+
+
+def test_the_cascade_trusts_a_model_by_messages_that_are_hard_to_route(tmp_path: Path) -> None:
+    taught = Model(lambda text: text in DOUBTFUL)
+    router = cascade(taught, tmp_path, 0.05)
+    assert router.threshold < 0.5
+    asked = {text for text, _ in taught.offered}
+    assert asked & set(DOUBTFUL)
 
 
 def test_a_model_that_is_not_worth_its_cost_is_never_asked(tmp_path: Path) -> None:
