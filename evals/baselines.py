@@ -15,7 +15,7 @@ from pydantic import BaseModel
 from evals.intent_data import OOS, Sentence
 from evals.scores import Flags, Latency, auroc, fpr95
 from router.classifier import Encode
-from router.encoder import DIMENSION
+from router.encoder import MEANING
 from router.features import Array, Features
 from router.head import fit_head, softmax
 
@@ -97,7 +97,7 @@ def mean_of(name: str, runs: Sequence[Figures], decision_ms: Latency | None = No
 
 def embed(sentences: Sequence[Sentence], encode: Encode) -> Array:
     """The published embedding, of length one: (sentences, dimension)."""
-    vectors = encode([sentence.text for sentence in sentences])[:, : DIMENSION // 3]
+    vectors = encode([sentence.text for sentence in sentences])[:, :MEANING]
     result: Array = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
     return result
 

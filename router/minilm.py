@@ -1,12 +1,8 @@
 """The network of all-MiniLM-L6-v2 (a six-layer BERT), built from its published weights as an ONNX graph.
 
-Written out because loading it through a general model library takes seconds of imports and several times longer per
-sentence, and because the router reads more than one mean. The last layer says what a text is about; half-way up, the
-wording is still there ("where is X" against "what is X"); and how a text opens says what is wanted with it. The first
-is near what sentence-transformers gives (tests/test_router_encoder.py). Inference only, on one thread: sentences are so
-short that a second one only adds waiting. Matrices are multiplied in whole numbers of one byte, which takes half the
-time of floats on a processor with AVX2 (others have not been tried): weights are rounded once, for each output by
-itself, what meets them each time.
+The router reads more than one mean. The last layer says what a text is about; half-way up, the wording is still there
+("where is X" against "what is X"); and how a text opens says what is wanted with it. The first is near what
+sentence-transformers gives (tests/test_router_encoder.py). Inference only.
 """
 
 from __future__ import annotations
@@ -15,20 +11,19 @@ import json
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-Vectors = NDArray[np.float32]
+from router.graphs import CONTRIBUTED, Graph, Sizes, Vectors
+
+if TYPE_CHECKING:
+    from onnxruntime import InferenceSession
 
 MIDDLE = 3
 LENGTHS = np.array([1.0, 1.5, 0.7], np.float32)
 """The layer whose output is the second part of a vector, and how long the three parts are. Chosen by cross-validation
 on the routing examples and on the validation split of CLINC150."""
-LARGEST = 63
-"""Of a weight: with the whole byte, sums of two products overflow the sixteen bits of processors without VNNI."""
-OPSET, CONTRIBUTED, IR_VERSION = 20, "com.microsoft", 10
 
 
 class MiniLM:
@@ -41,20 +36,15 @@ class MiniLM:
         """Read `config.json` and `model.safetensors`. Raises OSError, ValueError, KeyError or RuntimeError when they do
         not fit.
         """
-        from onnxruntime import InferenceSession, SessionOptions
         from safetensors.numpy import load_file
 
         config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-        options = SessionOptions()
-        options.intra_op_num_threads = options.inter_op_num_threads = 1
         weights = load_file(folder / "model.safetensors")
         # Rows of the largest table are fetched here: packing it into a graph and out again would double the start.
         self._tokens = weights.pop("embeddings.word_embeddings.weight")
         places = weights.pop("embeddings.position_embeddings.weight")
         self._places = places + weights.pop("embeddings.token_type_embeddings.weight")[0]
-        self._session = InferenceSession(
-            _Graph(weights, config).serialised(), options, providers=["CPUExecutionProvider"]
-        )
+        self._session = _Network(weights, config).built()
 
     def __call__(self, ids: Sequence[int]) -> Vectors:
         """The vector, float32 (3 * width,), of one text whose token `ids` include the marks at both ends.
@@ -71,95 +61,57 @@ class MiniLM:
         return result.ravel()
 
 
-class _Graph:
-    """The network as ONNX, written node by node. A name stands for a value."""
+class _Network(Graph):
+    """Inputs `embedded` (1, length, width) and, (1, sums, length), the shares of tokens in sums over the middle and the
+    last layer; outputs those sums, (1, sums, width).
+    """
 
     def __init__(self, weights: dict[str, Vectors], config: dict[str, Any]) -> None:
+        super().__init__()
         self._weights, self._config = weights, config
-        self._nodes: list[Any] = []
-        self._constants: list[Any] = []
 
-    def serialised(self) -> bytes:
-        """Inputs `embedded` (1, length, width) and, (1, sums, length), the shares of tokens in sums over the middle and
-        over the last layer; outputs those sums, (1, sums, width).
-        """
-        from onnx import TensorProto, helper
-
+    def built(self) -> InferenceSession:
+        """The network with all its layers."""
         x, middle = self._norm("LayerNormalization", ["embedded"], "embeddings.LayerNorm"), ""
         for done in range(self._config["num_hidden_layers"]):
             x = self._layer(x, f"encoder.layer.{done}")
             middle = x if done + 1 == MIDDLE else middle
-        outputs = [self._node("MatMul", "middle_shares", middle), self._node("MatMul", "last_shares", x)]
-        floats = TensorProto.FLOAT
-        inputs = [
-            helper.make_tensor_value_info("embedded", floats, [1, "length", self._config["hidden_size"]]),
-            helper.make_tensor_value_info("middle_shares", floats, [1, 1, "length"]),
-            helper.make_tensor_value_info("last_shares", floats, [1, 2, "length"]),
-        ]
-        found = [helper.make_tensor_value_info(name, floats, [1, None, None]) for name in outputs]
-        graph = helper.make_graph(self._nodes, "MiniLM", inputs, found, self._constants)
-        opsets = [helper.make_opsetid("", OPSET), helper.make_opsetid(CONTRIBUTED, 1)]
-        model: bytes = helper.make_model(graph, opset_imports=opsets, ir_version=IR_VERSION).SerializeToString()
-        return model
+        outputs = [self.node("MatMul", "middle_shares", middle), self.node("MatMul", "last_shares", x)]
+        width = self._config["hidden_size"]
+        shares: dict[str, Sizes] = {"middle_shares": [1, 1, "length"], "last_shares": [1, 2, "length"]}
+        return self.session("MiniLM", {"embedded": [1, "length", width], **shares}, outputs)
 
     def _layer(self, x: str, name: str) -> str:
         own, inner, outer = f"{name}.attention", f"{name}.intermediate.dense", f"{name}.output.dense"
         kinds = [f"{own}.self.{kind}" for kind in ("query", "key", "value")]
-        asked = self._product(x, self._all("weight", *kinds), self._bias(*kinds))  # (1, length, 3 * width)
-        parts = self._nodes_of("Split", [asked], 3, axis=-1, num_outputs=3)
-        mixed = self._contributed("MultiHeadAttention", *parts, num_heads=self._config["num_attention_heads"])
-        seen = self._product(mixed, self._all("weight", f"{own}.output.dense"), self._bias(f"{own}.output.dense"))
+        asked = self.product(x, self._all("weight", *kinds), self._bias(*kinds))  # (1, length, 3 * width)
+        parts = self.nodes("Split", [asked], 3, axis=-1, num_outputs=3)
+        mixed = self.contributed("MultiHeadAttention", *parts, num_heads=self._config["num_attention_heads"])
+        seen = self.product(mixed, self._all("weight", f"{own}.output.dense"), self._bias(f"{own}.output.dense"))
         x = self._added(x, seen, f"{own}.output.LayerNorm")
-        hidden = self._contributed("BiasGelu", self._evened(x, inner), self._bias(inner))  # (1, length, 4 * width)
+        hidden = self.contributed("BiasGelu", self._evened(x, inner), self._bias(inner))  # (1, length, 4 * width)
         return self._added(x, self._evened(hidden, outer), f"{name}.output.LayerNorm", self._bias(outer))
 
     def _evened(self, x: str, name: str) -> str:
         """Product with every token divided by its largest value first: between attention and the next layer the first
         token has values ten times those of the others, which would leave few steps for these. Without bias.
         """
-        last = self._constant(np.array([-1]))
-        peak = self._node("ReduceMax", self._node("Abs", x), last)  # (1, length, 1)
-        return self._node("Mul", self._product(self._node("Div", x, peak), self._all("weight", name)), peak)
-
-    def _product(self, x: str, weight: Vectors, *bias: str) -> str:
-        """`x` (1, length, in) times the weight (out, in)."""
-        step = np.abs(weight).max(axis=1) / LARGEST
-        kept = self._constant(np.round(weight.T / step).astype(np.int8))
-        scale, zero = self._constant(step.astype(np.float32)), self._constant(np.zeros(len(step), np.int8))
-        return self._contributed("DynamicQuantizeMatMul", x, kept, scale, zero, *bias)
+        last = self.constant(np.array([-1]))
+        peak = self.node("ReduceMax", self.node("Abs", x), last)  # (1, length, 1)
+        return self.node("Mul", self.product(self.node("Div", x, peak), self._all("weight", name)), peak)
 
     def _added(self, x: str, more: str, name: str, *bias: str) -> str:
         return self._norm("SkipLayerNormalization", [x, more], name, *bias, domain=CONTRIBUTED)
 
     def _norm(self, kind: str, inputs: list[str], name: str, *bias: str, **attributes: Any) -> str:
-        weights = (self._constant(self._weights[f"{name}.{part}"]) for part in ("weight", "bias"))
-        return self._node(kind, *inputs, *weights, *bias, epsilon=self._config["layer_norm_eps"], **attributes)
+        weights = (self.constant(self._weights[f"{name}.{part}"]) for part in ("weight", "bias"))
+        return self.node(kind, *inputs, *weights, *bias, epsilon=self._config["layer_norm_eps"], **attributes)
 
     def _bias(self, *names: str) -> str:
-        return self._constant(self._all("bias", *names))
+        return self.constant(self._all("bias", *names))
 
     def _all(self, part: str, *names: str) -> Vectors:
         return np.concatenate([self._weights[f"{name}.{part}"] for name in names])
-
-    def _constant(self, values: NDArray[Any]) -> str:
-        from onnx import numpy_helper
-
-        name = f"constant{len(self._constants)}"
-        self._constants.append(numpy_helper.from_array(np.ascontiguousarray(values), name))
-        return name
-
-    def _contributed(self, kind: str, *inputs: str, **attributes: Any) -> str:
-        return self._node(kind, *inputs, domain=CONTRIBUTED, **attributes)
-
-    def _node(self, kind: str, *inputs: str, **attributes: Any) -> str:
-        return self._nodes_of(kind, inputs, 1, **attributes)[0]
-
-    def _nodes_of(self, kind: str, inputs: Sequence[str], outputs: int, **attributes: Any) -> list[str]:
-        from onnx import helper
-
-        names = [f"value{len(self._nodes)}.{number}" for number in range(outputs)]
-        self._nodes.append(helper.make_node(kind, list(inputs), names, **attributes))
-        return names
 
 
 @cache

