@@ -17,7 +17,7 @@ from router.training import TrainingTurn
 
 PLENTY = 110
 """Examples from which on a route is not scarce: what the built-in ones have."""
-HEAD_START = 0.8
+HEAD_START = 0.55
 """Logits a route gets for every factor e of missing examples. Chosen on evals/data/new_tasks_dev.jsonl and the single
 turns of evals/data/dialogues.jsonl."""
 
