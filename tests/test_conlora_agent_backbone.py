@@ -184,7 +184,8 @@ def test_streams_what_it_returns_with_a_probability_for_every_piece(picture: Ima
     [
         (" book left\nno book", 40, "no book"),
         (" book left\nno\nbook", 40, "no\nbook"),
-        (" book left\nno book", 3, ""),
+        (" book left\nno book", 1, "n"),
+        (" book" + " left" * 200, 40, ""),
         ("no book\nleft", 40, "no book\nleft"),
     ],
 )
@@ -206,7 +207,7 @@ def test_working_is_not_shown_and_ends_with_its_line(
     shown: list[str] = []
     answer = backbone.generate(GenerateRequest("left?", (), picture, max_new_tokens=most, on_token=shown.append))
     assert answer.text == "".join(shown) == shows
-    assert answer.usage.completion_tokens == min(most, len(ids))
+    assert answer.usage.completion_tokens <= most
     worked = [piece.probability for piece in answer.pieces if not piece.text]
     one = float(torch.eye(len(tokenizer))[0].softmax(-1)[0])
     assert len(worked) == (makes != shows)

@@ -27,6 +27,8 @@ from conlora_agent.core.errors import BackboneError, TextError
 from conlora_agent.core.protocols import GenerateRequest, Generation, Piece
 from conlora_agent.core.types import Usage
 
+MOST_WORKING = 48
+"""So many tokens of working are made beyond those that a request allows."""
 CONDENSES = 1_000_000_000
 """Parameters that a language model must have to be asked for summaries: SmolLM2-135M invents what was never said."""
 
@@ -174,7 +176,8 @@ class LocalBackbone:
         prefix = profile.prefix(request.history)
         ids = profile.invocation(instruction, pixels, seen)
         before, asked = len(prefix), profile.length(ids, seen)
-        if before + asked + request.max_new_tokens > profile.limit:
+        working = MOST_WORKING if profile.working is not None else 0
+        if before + asked + working + request.max_new_tokens > profile.limit:
             raise _too_long(self.name, profile.limit, picture=pixels is not None)
         cache = self.prefixes.get(tuple(prefix))
         with self.loras.on(stack):
@@ -200,7 +203,7 @@ class Answer:
         self.pieces: list[Piece] = []
         self.shown = ""
         self.hidden = 0
-        """So many of the tokens made are working, which is not shown."""
+        """So many of the tokens made are working, which is not shown and not counted."""
         self.works = False
         # Asked to read where no line of text is seen, or to describe what shows nothing, a language model would make
         # something up.
@@ -214,7 +217,7 @@ class Answer:
     @property
     def done(self) -> bool:
         """Whether the answer is complete."""
-        return self.ended or len(self.made) >= self.job.request.max_new_tokens
+        return self.ended or len(self.made) >= self.job.request.max_new_tokens + min(self.hidden, MOST_WORKING)
 
     def take(self, logits: Tensor) -> None:
         """Choose the next token from its logits (vocabulary,)."""
@@ -253,7 +256,7 @@ class Answer:
 
     def generation(self) -> Generation:
         """What came out so far."""
-        usage = Usage(prompt_tokens=self.prompt, completion_tokens=len(self.made))
+        usage = Usage(prompt_tokens=self.prompt, completion_tokens=len(self.made) - self.hidden)
         said = Generation("".join(piece.text for piece in self.pieces).strip(), self.pieces, usage, self.lines)
         return finished(said, self.job.request, self.profile.notation, self.size, self.profile.box_range)
 
