@@ -1,6 +1,6 @@
 """The usual ways to tell intents apart, on the same sentence embedding, sentences and seeds as the router's classifier.
 
-Only the published embedding (the first third of the router's vectors) is given to them, and no threshold. Not covered
+Only the published embedding (the first part of the router's vectors) is given to them, and no threshold. Not covered
 here: the router's classifier (intents.py), semantic-router (semantic_router.py).
 """
 

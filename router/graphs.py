@@ -37,11 +37,11 @@ class Graph:
         from onnx import TensorProto, helper
         from onnxruntime import InferenceSession, SessionOptions
 
-        def value(value: str, sizes: Sizes | None) -> Any:
+        def declared(value: str, sizes: Sizes) -> Any:
             return helper.make_tensor_value_info(value, TensorProto.FLOAT, sizes)
 
-        taken = [value(*item) for item in inputs.items()]
-        found = [value(output, [1, None, None]) for output in outputs]
+        taken = [declared(*item) for item in inputs.items()]
+        found = [declared(output, [1, None, None]) for output in outputs]
         graph = helper.make_graph(self._nodes, name, taken, found, self._constants)
         opsets = [helper.make_opsetid("", OPSET), helper.make_opsetid(CONTRIBUTED, 1)]
         model = helper.make_model(graph, opset_imports=opsets, ir_version=IR_VERSION)

@@ -122,7 +122,7 @@ class LanguageRouter:
         return PlannedStep(route=route.name, kind=route.kind, confidence=confidence, request=query.text)
 
     def _choose(self, query: RouteQuery) -> Choice:
-        wanted = set(self._shortlist(query)) if self._shortlist else {route.name for route in self._routes}
+        wanted = self._wanted(query)
         offered = [route for route in self._routes if route.name in wanted]
         generation = self._ask(request_of(query, offered))
         try:
@@ -134,11 +134,14 @@ class LanguageRouter:
         likelihood = sum(np.log(max(piece.probability, 1e-9)) for piece in generation.pieces)
         return Choice(str(name), np.array([likelihood, np.log(len(offered))], np.float32))
 
+    def _wanted(self, query: RouteQuery) -> set[str]:
+        """Names of the routes that the model may choose."""
+        return set(self._shortlist(query)) if self._shortlist else {route.name for route in self._routes}
+
     def _measured(self) -> Trust:
         asked = self._exam() if self._exam else [(r.name, query) for r in self._routes for query in asked_about(r)]
-        questions = (f"{name} {query.model_dump_json()}" for name, query in asked)
+        questions = (f"{name} {query.model_dump_json()} {sorted(self._wanted(query))}" for name, query in asked)
         key = digest("language", self._model, *(route.model_dump_json() for route in self._routes), *questions)
-        key += "-short" if self._shortlist else ""
         if (stored := self._store.read(key)) is not None:
             weights = stored[0]["trust"]
             return Trust(LinearHead(weights, weights[:, :0]), stored[1]["accuracy"])

