@@ -14,7 +14,7 @@ from conlora_agent.backbone.nano.configuration import NanoConfig
 from conlora_agent.backbone.nano.look import SIDE, THUMB, crops, of_a_kind, thumbnails
 from conlora_agent.backbone.nano.vision import NanoVision
 from conlora_agent.core.errors import DataError
-from conlora_agent.training.look import _refuse_others, shaken
+from conlora_agent.training.look import _refuse_others, mixed, shaken
 
 BOX = (0.25, 0.5, 0.5, 0.75)
 
@@ -126,3 +126,17 @@ def test_shards_below_other_layers_are_refused_before_more_are_gathered(tmp_path
     save_file(fitting | {"features": fitting["features"][:, :1].contiguous()}, tmp_path / "1.safetensors")
     with pytest.raises(DataError, match=r"1\.safetensors was gathered below other layers"):
         _refuse_others(tmp_path, vision)
+
+
+def test_features_are_given_others_styles_and_keep_what_they_show() -> None:
+    torch.manual_seed(0)
+    features = torch.randn(64, 8, 5, 5) * torch.rand(64, 8, 1, 1) + torch.randn(64, 8, 1, 1)
+    changed = mixed(features)
+
+    def shown(x: torch.Tensor) -> torch.Tensor:
+        return (x - x.mean((2, 3), keepdim=True)) / x.std((2, 3), keepdim=True)
+
+    assert torch.allclose(shown(changed), shown(features), atol=1e-2)
+    moved = ((changed - features).abs().amax((1, 2, 3)) > 1e-2).float().mean()
+    assert 0.2 < moved < 0.7
+    assert bool((changed.mean((2, 3)).amax(0) <= features.mean((2, 3)).amax(0) + 1e-4).all())
