@@ -36,7 +36,7 @@ SECOND_LENGTH = np.float32(0.8)
 neither in the draw nor in its test part."""
 MAX_TOKENS = 256
 MAX_CHARACTERS = 2_000
-"""Of a text that the second model reads; it has no limit of its own."""
+"""Of a text that the second model looks for tokens in."""
 REMEMBERED = 4096
 
 

@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
 ORDERS = ((2, 0), (3, 1), (5, 2))
 """How many tokens a convolution sees, and how many of them come before its own."""
-FILTERS = 256
 MAX_TOKENS = 512
 """Read of a text: some single characters become twenty."""
 
@@ -71,14 +70,14 @@ class _Network(Graph):
         return self.session("USE", sizes, [self.node("Tanh", result)])
 
     def _convolved(self, x: str, number: int) -> str:
-        """Two convolutions of `x` (1, length, FILTERS), each added to what it saw."""
+        """Two convolutions of `x` (1, length, filters), each added to what it saw."""
         w = self._weights
         for kernel, bias in ((w.w1[number], w.b1[number]), (w.w2[number], w.b2[number])):
             x = self._sum(x, self._relu(self._dense(self._windows(x, *ORDERS[number]), kernel, bias)))
         return x
 
     def _windows(self, x: str, size: int, before: int) -> str:
-        """Each token with its neighbours, nothing beyond the ends: (1, length, size * FILTERS)."""
+        """Each token with its neighbours, nothing beyond the ends: (1, length, size * filters)."""
         padded = self.node("Pad", x, self.constant(np.array([0, before, 0, 0, size - 1 - before, 0])))
         shifted = [self._shifted(padded, k, size - 1 - k) for k in range(size)]
         return self.node("Concat", *shifted, axis=-1)
