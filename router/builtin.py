@@ -102,6 +102,12 @@ def shared_examples() -> SharedExamples:
     )
 
 
+@cache
+def doubtful_turns() -> tuple[FollowUp, ...]:
+    """Messages that are hard to route; nothing learns from them."""
+    return read_rows(EXAMPLES / "doubtful.jsonl", FollowUp)
+
+
 def read_rows(path: Path, row: type[Row]) -> tuple[Row, ...]:
     """The lines of a JSONL file as `row` objects. Raises DataError naming file and line."""
     return tuple(_parse(path, number, line, row) for number, line in numbered_lines(read_text(path)))

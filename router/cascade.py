@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from conlora_agent.core.types import Explanation, Plan, Route, RouteQuery
-from router.builtin import EXAMPLES, FollowUp, read_rows
+from router.builtin import doubtful_turns
 from router.embedding import EmbeddingRouter
 from router.language import Ask, LanguageRouter, asked_about
 
@@ -76,8 +76,6 @@ class CascadeRouter:
     def _exam(self) -> list[tuple[str, RouteQuery]]:
         """Messages that no fit has seen and that the first router is in doubt about, with their routes."""
         known = {route.name for route in self.routes}
-        rows = [row for row in read_rows(EXAMPLES / "doubtful.jsonl", FollowUp) if row.route in known]
+        rows = [row for row in doubtful_turns() if {row.route, *row.previous} <= known]
         doubtful = [(r.route, r.query) for r in rows if self._first.plan(r.query).candidates[0].confidence < DOUBT]
-        if len(doubtful) < FEWEST:
-            doubtful += [(route.name, query) for route in self.routes for query in asked_about(route)]
-        return doubtful
+        return doubtful if len(doubtful) >= FEWEST else [*doubtful, *asked_about(self.routes)]

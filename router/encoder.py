@@ -35,8 +35,6 @@ SECOND_LENGTH = np.float32(0.8)
 """Of the second model's part beside MiniLM's, the first of which has length 1. Chosen on sentences of CLINC150 that are
 neither in the draw nor in its test part."""
 MAX_TOKENS = 256
-MAX_CHARACTERS = 2_000
-"""Of a text that the second model looks for tokens in."""
 REMEMBERED = 4096
 
 
@@ -57,7 +55,7 @@ class PackagedEncoder:
         self._tokenizer, self._model = _load(folder or packaged_model())
         self._second = _load_second()
         first = f"all-MiniLM-L6-v2+middle+opening/{self._model.number_format}"
-        self.name = f"{first}+use-multilingual-v3*{SECOND_LENGTH:g}/{MAX_CHARACTERS}"
+        self.name = f"{first}+{SECOND_LENGTH:g}*{self._second.name}"
         self._lock = threading.Lock()
         self._recent: OrderedDict[str, Vectors] = OrderedDict()
 
@@ -65,7 +63,7 @@ class PackagedEncoder:
         """Vectors, float32 (len(texts), DIMENSION): MiniLM's sentence embedding, middle layer and opening, then the
         second model's embedding.
 
-        A text's vector does not depend on the others. MiniLM reads 256 tokens of a text, the second 2,000 characters.
+        A text's vector does not depend on the others. Long texts are cut, see MAX_TOKENS and router.universal.
         """
         with self._lock:
             found = {
@@ -84,7 +82,7 @@ class PackagedEncoder:
 
     def _forward(self, text: str) -> Vectors:
         first = self._model(self._tokenizer.encode(text).ids)  # (3 * MEANING,)
-        return np.concatenate([first, SECOND_LENGTH * self._second(text[:MAX_CHARACTERS])])
+        return np.concatenate([first, SECOND_LENGTH * self._second(text)])
 
 
 _shared: list[PackagedEncoder] = []

@@ -139,7 +139,7 @@ class LanguageRouter:
         return set(self._shortlist(query)) if self._shortlist else {route.name for route in self._routes}
 
     def _measured(self) -> Trust:
-        asked = self._exam() if self._exam else [(r.name, query) for r in self._routes for query in asked_about(r)]
+        asked = self._exam() if self._exam else asked_about(self._routes)
         questions = (f"{name} {query.model_dump_json()} {sorted(self._wanted(query))}" for name, query in asked)
         key = digest("language", self._model, *(route.model_dump_json() for route in self._routes), *questions)
         if (stored := self._store.read(key)) is not None:
@@ -154,14 +154,18 @@ class LanguageRouter:
         return trust
 
 
-def asked_about(route: Route) -> list[RouteQuery]:
-    """The examples that calibration asks about: a few, spread over the file, that need no conversation.
+def asked_about(routes: Sequence[Route]) -> list[tuple[str, RouteQuery]]:
+    """The examples that calibration asks about, with their routes: a few of each, spread over the file, that need no
+    conversation.
 
     A model that learns to choose routes has to do without these.
     """
-    alone = [example for example in route.examples if not example.previous]
-    chosen = alone[:: max(1, len(alone) // ASKED_EACH)][:ASKED_EACH]
-    return [RouteQuery(text=example.text, has_image=example.has_image) for example in chosen]
+    found = []
+    for route in routes:
+        alone = [example for example in route.examples if not example.previous]
+        chosen = alone[:: max(1, len(alone) // ASKED_EACH)][:ASKED_EACH]
+        found += [(route.name, RouteQuery(text=example.text, has_image=example.has_image)) for example in chosen]
+    return found
 
 
 def request_of(query: RouteQuery, offered: Sequence[Route]) -> GenerateRequest:

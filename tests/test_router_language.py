@@ -12,7 +12,7 @@ from conlora_agent.core.errors import BackboneError
 from conlora_agent.core.protocols import GenerateRequest, Generation, Piece
 from conlora_agent.core.types import Route, RouteQuery
 from router import builtin_routes
-from router.builtin import EXAMPLES, FollowUp, read_rows
+from router.builtin import doubtful_turns
 from router.cascade import CascadeRouter
 from router.embedding import EmbeddingRouter
 from router.language import LanguageRouter
@@ -23,8 +23,7 @@ ROUTES = [
     make_route("clock", "tool", "what time is it?", "what's the date?", "time in Tokyo"),
     *(route.model_copy(update={"examples": route.examples[:12]}) for route in builtin_routes()),
 ]
-ROWS = read_rows(EXAMPLES / "doubtful.jsonl", FollowUp)
-DOUBTFUL = {row.text: row.route for row in ROWS}
+DOUBTFUL = {row.text: row.route for row in doubtful_turns()}
 TRUTH = (
     {example.text: route.name for route in ROUTES for example in route.examples}
     | {"look at your watch": "clock"}
@@ -109,7 +108,7 @@ def test_with_enough_of_them_no_example_is_asked_about(tmp_path: Path) -> None:
     asked = {text for text, _ in model.offered}
     assert asked < set(DOUBTFUL)  # some are easy since the last routing examples: those say nothing
     known = {route.name for route in routes}
-    assert {name for row in ROWS for name in (row.route, *row.previous)} <= known
+    assert {name for row in doubtful_turns() for name in (row.route, *row.previous)} <= known
 
 
 def test_a_model_that_is_not_worth_its_cost_is_never_asked(tmp_path: Path) -> None:

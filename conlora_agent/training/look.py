@@ -52,6 +52,7 @@ class LookRun:
     epochs: int = 4
     colour_epochs: int = 20
     rate: float = 1.5e-3
+    """Of the new layers. The colours that ship were fitted at 2e-3."""
     device: str = "cpu"
 
 

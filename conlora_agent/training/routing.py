@@ -128,7 +128,7 @@ class Routings(Batches[ChoiceBatch]):
 
 def messages(routes: Sequence[Route], shared: SharedExamples) -> dict[str, Messages]:
     """The messages to learn from, by the route they take: what the classifier learns from, less what is asked later."""
-    asked = {query.text for route in routes for query in asked_about(route)}
+    asked = {query.text for _, query in asked_about(routes)}
     found: defaultdict[str, list[tuple[RouteQuery, float]]] = defaultdict(list)
     for turn in training_turns(routes, shared):
         if not {turn.message, turn.query.text} & asked:
