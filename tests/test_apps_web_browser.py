@@ -99,6 +99,7 @@ def test_stop_try_again_and_edit(tab: Tab, site: Served) -> None:
     site.go_on.set()
     page.get_by_role("button", name="Edit").click()
     page.wait_for_function("document.querySelector('#box textarea').value === 'tell me slowly'")
+    page.locator("#box .stop-button").wait_for(state="hidden")  # until then Enter sends nothing
     site.go_on.clear()
     page.press("#box textarea", "Enter")
     page.locator("#chat .answer", has_text="Once upon").wait_for()
