@@ -245,7 +245,7 @@ KINDS: dict[str, tuple[Callable[[Sample, random.Random], Asked | None], float]] 
     "is_related": (_is_related, 0.2),
     "beside": (_beside, 0.06),
     "larger": (_larger, 0.25),
-    "text": (_text, 0.06),
+    "text": (_text, 0.4),
     "what": (_what, 0.02),
     "which_colour": (_which_colour, 0.04),
     "background": (_background, 0.02),
