@@ -14,7 +14,9 @@ from conlora_agent.backbone.nano.configuration import NanoConfig
 from conlora_agent.backbone.nano.look import SIDE, THUMB, crops, of_a_kind, thumbnails
 from conlora_agent.backbone.nano.vision import NanoVision
 from conlora_agent.core.errors import DataError
-from conlora_agent.training.look import _refuse_others, mixed, shaken
+from conlora_agent.training import look
+from conlora_agent.training.checkpoints import reading
+from conlora_agent.training.look import LookRun, _filtered, _refuse_others, fit, mixed, shaken
 
 BOX = (0.25, 0.5, 0.5, 0.75)
 
@@ -140,3 +142,31 @@ def test_features_are_given_others_styles_and_keep_what_they_show() -> None:
     moved = ((changed - features).abs().amax((1, 2, 3)) > 1e-2).float().mean()
     assert 0.2 < moved < 0.7
     assert bool((changed.mean((2, 3)).amax(0) <= features.mean((2, 3)).amax(0) + 1e-4).all())
+
+
+def test_gradients_pass_filters_that_are_held_as_they_pass_others() -> None:
+    torch.manual_seed(0)
+    conv = torch.nn.Conv2d(6, 6, 5, groups=6)
+    assert conv.bias is not None
+    x, held = torch.randn(2, 6, 9, 8, requires_grad=True), torch.randn(2, 6, 5, 4)
+    wanted = torch.autograd.grad((conv(x) * held).sum(), (x, conv.bias))
+    got = torch.autograd.grad((_filtered(conv, x) * held).sum(), (x, conv.bias))
+    for one, other in zip(got, wanted, strict=True):
+        torch.testing.assert_close(one, other)
+
+
+def test_a_fit_learns_names_and_holds_the_filters(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(look, "BATCH", 4)
+    vision = small_vision()
+    features = vision.look.features(vision.low.trunk, torch.rand(8, 3, SIDE, SIDE))
+    labels = torch.tensor([0, 1] * 4)
+    rows = {"features": features, "thumbs": torch.zeros(8, 3, THUMB, THUMB, dtype=torch.uint8)}
+    rows |= {"names": labels, "colours": labels.clone()}
+    save_file({key: column.contiguous() for key, column in rows.items()}, tmp_path / "0000.safetensors")
+    before = {key: value.clone() for key, value in vision.look.state_dict().items()}
+    fit(LookRun(tmp_path, 0, epochs=2, colour_epochs=1), vision.look, rows)
+    with reading(tmp_path / "look.pt") as after:
+        changed = {key for key, value in after.items() if not torch.equal(value, before[key])}
+    filters = {f"blocks.{k}.depthwise.conv.weight" for k in range(len(vision.look.blocks))}
+    assert not changed & filters
+    assert {key for key in before if key.startswith(("blocks.", "name.", "colour.out."))} - filters <= changed

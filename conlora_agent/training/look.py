@@ -11,17 +11,19 @@ import random
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from conlora_agent.backbone.nano.configuration import NanoConfig
 from conlora_agent.backbone.nano.look import SIDE, SecondLook, crops, thumbnails
+from conlora_agent.backbone.nano.low import Block
 from conlora_agent.backbone.nano.vision import NanoVision
 from conlora_agent.core.errors import DataError
 from conlora_agent.core.types import Box
@@ -144,7 +146,8 @@ def fit(run: LookRun, look: SecondLook, held: dict[str, Tensor]) -> None:
     look.cpu()
     torch.manual_seed(run.seed)
     data = _gathered(run.out)
-    packaged = [*look.blocks.parameters(), *look.expand.parameters()]
+    _hold_filters(look)
+    packaged = [p for part in (look.blocks, look.expand) for p in part.parameters() if p.requires_grad]
     fresh = [*look.norm.parameters(), *look.up.parameters(), *look.name.parameters()]
     groups = [{"params": packaged, "lr": run.rate / GENTLER}, {"params": fresh, "lr": run.rate}]
 
@@ -159,6 +162,37 @@ def fit(run: LookRun, look: SecondLook, held: dict[str, Tensor]) -> None:
     groups = [{"params": list(look.colour.parameters()), "lr": run.rate}]
     _epochs(run.colour_epochs, groups, data, colours, lambda: accuracy(look, held))
     keep(run.out / "look.pt", look.state_dict())
+
+
+class _Filter(torch.autograd.Function):
+    """A depthwise convolution of stride 1 whose filters stay: its gradient is a convolution with them mirrored."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+        ctx.save_for_backward(weight)
+        return F.conv2d(x, weight, bias, groups=len(weight))
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None, Tensor]:
+        (weight,), (grad,) = ctx.saved_tensors, grads
+        grad = grad.contiguous(memory_format=torch.channels_last)
+        mirrored = F.conv2d(grad, weight.flip(-1, -2), padding=weight.shape[-1] - 1, groups=len(weight))
+        return mirrored, None, grad.sum((0, 2, 3))
+
+
+def _filtered(conv: nn.Conv2d, x: Tensor) -> Tensor:
+    y: Tensor = _Filter.apply(x, conv.weight, conv.bias)  # type: ignore[no-untyped-call]
+    return y
+
+
+def _hold_filters(look: SecondLook) -> None:
+    """Keep what each channel is filtered with as it is: a step then takes 0.6 of the time on a CPU."""
+    for block in look.blocks.modules():
+        if isinstance(block, Block):
+            conv = block.depthwise.conv
+            conv.weight.requires_grad_(False)
+            if conv.stride == (1, 1):
+                conv.forward = partial(_filtered, conv)  # type: ignore[method-assign]
 
 
 def mixed(features: Tensor) -> Tensor:
