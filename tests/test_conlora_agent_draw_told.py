@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
@@ -104,23 +105,35 @@ def test_layouts_hold_what_they_tell_apart_from_some_mistakes() -> None:
     assert 0.6 < named < 0.85
     known = sum(f" {item.name}" in said for item, said in objects) / len(objects)
     assert 0.9 < known < 0.97
-    assert all(sample.facts["told"].endswith(sample.lines[-1].text) for sample in made if sample.lines)
+    assert all(line.text in sample.facts["told"].splitlines() for sample in made for line in sample.lines)
     assert any(not sample.objects and not sample.lines and sample.facts["told"] == "\n" for sample in made)
     for sample in made:
         assert all(0 <= x0 < x1 <= SIDE and 0 <= y0 < y1 <= SIDE for x0, y0, x1, y1 in (o.box for o in sample.objects))
 
 
+def test_a_line_is_told_of_the_smallest_thing_it_stands_on() -> None:
+    page = DrawnObject("page", (0.0, 0.0, 200.0, 200.0), "white")
+    lines = [TextLine("on it", (120.0, 120.0, 180.0, 140.0)), TextLine("in it", (20.0, 40.0, 50.0, 60.0))]
+    said = [line for line in told(Sample(BLANK, lines, [page, FOX])).splitlines() if " says " in line]
+    assert said == [" fox says in it", " page says on it"]
+
+
 def test_what_stands_on_things_is_told_line_by_line() -> None:
-    rng, whole, unsaid, specks = random.Random(4), [], 0, 0
+    rng, rows, unsaid, specks = random.Random(4), [], 0, 0
     for sample in (layout(rng, (SIDE, SIDE), WORDS) for _ in range(300)):
-        said = [line.partition(" says ")[2] for line in sample.facts["told"].splitlines() if " says " in line]
+        said: dict[str, list[str]] = {}
+        for name, _, words in (line.partition(" says ") for line in sample.facts["told"].splitlines()):
+            said.setdefault(name, []).extend([words] if words else [])
+        names = Counter(item.name for item in sample.objects)
+        if max(names.values(), default=0) > 1:
+            continue
         texts = [item.text for item in sample.objects if item.text]
-        specks += sum(all(words not in text for text in texts) for words in said)
-        if len(sample.objects) == 1 and texts:
-            whole += [len(said)] if " ".join(said) == texts[0] else []
-            unsaid += " ".join(said) != texts[0]
-    assert {1, 2} <= set(whole)
-    assert 0 < unsaid < len(whole) / 2
+        whole = [some for some in said.values() if " ".join(some) in texts]
+        rows += [len(some) for some in whole]
+        unsaid += len(texts) - len(whole)
+        specks += sum(bool(some) and all(some[0] not in text for text in texts) for some in said.values())
+    assert {1, 2, 3} <= set(rows)
+    assert 0 < unsaid < len(rows) / 3
     assert specks
 
 

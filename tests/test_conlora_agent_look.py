@@ -155,7 +155,7 @@ def test_gradients_pass_filters_that_are_held_as_they_pass_others() -> None:
         torch.testing.assert_close(one, other)
 
 
-def test_a_fit_learns_names_and_holds_the_filters(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_fit_trains_all_but_the_filters(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(look, "BATCH", 4)
     vision = small_vision()
     features = vision.look.features(vision.low.trunk, torch.rand(8, 3, SIDE, SIDE))

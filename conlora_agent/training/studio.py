@@ -21,7 +21,7 @@ from conlora_agent.training.draw.referring import refer
 from conlora_agent.training.draw.sample import PixelBox, Sample, TextLine
 from conlora_agent.training.draw.scenes import scene
 from conlora_agent.training.draw.text import FontBook, Words, line_picture, text_picture
-from conlora_agent.training.draw.told import layout, told, untold
+from conlora_agent.training.draw.told import NOWHERE, layout, told, untold
 from conlora_agent.training.draw.told_charts import chart_layout
 
 Size = tuple[int, int]
@@ -92,9 +92,7 @@ class DrawingStudio:
         sample = untold(rng, SQUARE, self.words)
         sample.objects = sample.objects[: rng.choice((0, 0, 0, 1, 2, 4))]
         on = rng.choice(sample.objects) if sample.objects and rng.random() < 0.8 else None
-        for item in sample.objects:
-            item.text = " ".join(lines) if item is on else None
-        sample.lines = [TextLine(line, (0.0, 0.0, 0.0, 0.0) if on is None else on.box) for line in lines]
+        sample.lines = [TextLine(line, NOWHERE if on is None else on.box) for line in lines]
         return told(sample), lines
 
     def chart(self, rng: random.Random, size: Size = SQUARE) -> Sample:

@@ -7,18 +7,20 @@ a colour is taken for another, as happens on pictures: who asks for a cat where 
 from __future__ import annotations
 
 import random
+import string
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
 
+from conlora_agent.backbone.nano.points import Line, Points
 from conlora_agent.backbone.nano.tokens import RUNNERS_UP, in_all, quantise
 from conlora_agent.core.types import Box
 from conlora_agent.training.draw.colours import COLOURS
 from conlora_agent.training.draw.names import ALSO, GROUPS, NAMES, PHOTOGRAPHED, THINGS
 from conlora_agent.training.draw.relations import left_to_right, share
-from conlora_agent.training.draw.sample import DrawnObject, Sample, TextLine
+from conlora_agent.training.draw.sample import DrawnObject, PixelBox, Sample, TextLine
 from conlora_agent.training.draw.scenes import free_place, longer_side, name_sizes
 from conlora_agent.training.draw.text import Words
 from conlora_agent.wording import in_words, size_told, told_chart, whereabouts
@@ -36,8 +38,8 @@ COVERED = 0.5
 COLOURED, LETTERED, TITLED = 0.8, 0.6, 0.12
 """Shares: of objects with a colour, of things with something written on them, of scenes with a line beside them."""
 BROKEN, UNSURE, SPECKLED = 0.5, 0.1, 0.04
-"""Shares: of words that begin a new line, of lines that are not said to stand on their thing, of other objects in which
-a character or two are read."""
+"""Shares: of words after a first that begin a new line, of things of which it is not said what stands on them, of
+things without anything on them in which a character or two are read."""
 MISCOLOURED = 0.1
 """Share of objects told in another colour."""
 DOUBTFUL, MISNAMED = 0.23, 0.013
@@ -55,7 +57,7 @@ def layout(rng: random.Random, size: tuple[int, int], words: Words) -> Sample:
     sample = untold(rng, size, words)
     found = _as_found(sample.objects) if sample.kind == PHOTOGRAPH else sample.objects
     seen = _mistaken(rng, found)
-    sample.facts |= {"told": told(replace(sample, objects=seen)), "seen": seen}
+    sample.facts |= {"told": told(replace(sample, objects=seen, lines=_misread(rng, sample))), "seen": seen}
     return sample
 
 
@@ -76,10 +78,13 @@ def untold(rng: random.Random, size: tuple[int, int], words: Words) -> Sample:
         name = name if name and rng.random() < more_of_it else _some_name(rng, photograph)
         colour = rng.choice(COLOURS) if rng.random() < COLOURED else None
         sample.objects.append(DrawnObject(name, (*corner, corner[0] + wide, corner[1] + high), colour))
+        if name in THINGS and rng.random() < LETTERED:
+            sample.objects[-1].text = words.phrase(rng, rng.choice((1, 1, 2, 3, 4)))
+    written = [(item, _rows(rng, item)) for item in sample.objects]
+    sample.lines = [row for _, rows in sorted(written, key=lambda pair: _height(*pair)) for row in rows]
     if rng.random() < TITLED:
-        sample.lines.append(TextLine(words.phrase(rng, rng.randint(1, 4)), NOWHERE))
-    for item in sorted(sample.objects, key=lambda item: item.box[1]):
-        sample.lines += _written(rng, item, words)
+        title = TextLine(words.phrase(rng, rng.randint(1, 4)), NOWHERE)
+        sample.lines.insert(rng.choice((0, len(sample.lines))), title)
     name_sizes(sample, width * height)
     return sample
 
@@ -128,20 +133,29 @@ def _another(rng: random.Random, name: str) -> str:
     return rng.choice(alike if rng.random() < 0.6 else NAMES)
 
 
-def _written(rng: random.Random, item: DrawnObject, words: Words) -> Iterator[TextLine]:
-    """The lines that are read on a thing, top to bottom, once it is said what stands on it."""
-    if item.name in THINGS and rng.random() < LETTERED:
-        item.text = words.phrase(rng, rng.choice((1, 1, 2, 3, 4)))
-        rows = [item.text.split()[0]]
-        for word in item.text.split()[1:]:
-            rows = [*rows, word] if rng.random() < BROKEN else [*rows[:-1], f"{rows[-1]} {word}"]
-    else:
-        rows = [words.word(rng)[: rng.randint(1, 2)]] if rng.random() < SPECKLED else []
-    left, top, right, bottom = item.box
-    step = (bottom - top) / max(1, len(rows))
-    for number, row in enumerate(rows):
-        place = (left, top + number * step, right, top + (number + 1) * step)
-        yield TextLine(row, NOWHERE if rng.random() < UNSURE else place)
+def _rows(rng: random.Random, item: DrawnObject) -> list[TextLine]:
+    """What stands on a thing, line by line. Of a line it is told on what it stands, not where: its box is all of it."""
+    first, *rest = (item.text or "").split(" ")
+    text = first + "".join(("\n" if rng.random() < BROKEN else " ") + word for word in rest)
+    return [TextLine(row, item.box) for row in text.splitlines()]
+
+
+def _height(item: DrawnObject, rows: list[TextLine]) -> float:
+    """Where the first line on a thing is likely to stand, by which what stands on things is put in order."""
+    _, top, _, bottom = item.box
+    return top + (bottom - top) / (2 * max(1, len(rows)))
+
+
+def _misread(rng: random.Random, sample: Sample) -> list[TextLine]:
+    """Lines as they may be read: those of a thing not surely enough to be said of it, or a character of the thing."""
+    lines = list(sample.lines)
+    for item in sample.objects:
+        if not item.text and rng.random() < SPECKLED:
+            letters = "".join(rng.choices(string.ascii_letters + string.digits, k=rng.randint(1, 2)))
+            lines.insert(rng.choice((0, len(lines))), TextLine(letters, item.box))
+        elif item.text and rng.random() < UNSURE:
+            lines = [replace(line, box=NOWHERE) if line.box == item.box else line for line in lines]
+    return lines
 
 
 def told(sample: Sample) -> str:
@@ -158,9 +172,14 @@ def told(sample: Sample) -> str:
         f" {item.colour or 'a'} {_called(item)}:{''.join(f'{quantise(v):02d}' for v in box)}\n"
         for item, box in zip(items, boxes, strict=True)
     )
-    lines = _lines_on(items, sample.lines)
-    parts = zip(items, boxes, lines, strict=True)
-    said = (statement for item, box, on in parts for statement in _stated(item, box, on, several))
+    height, width = sample.picture.shape[:2]
+    places = [Line(_middle(line.box), 0.0, 0.0, 0.0) for line in sample.lines]
+    on = Points(places, boxes=boxes).lines_on(width, height)
+    said = (
+        statement
+        for item, box, numbers in zip(items, boxes, on, strict=True)
+        for statement in _stated(item, box, [sample.lines[k] for k in numbers], several)
+    )
     counts = Counter(item.name for item in items)
     first = {item.name: item for item in reversed(items)}
     numbers = (f" {in_words(n)} {_called(first[name])}\n" for name, n in counts.items())
@@ -179,20 +198,9 @@ def _stated(item: DrawnObject, box: Box, lines: list[TextLine], several: bool) -
     yield from (f" {called} says {line.text}\n" for line in lines)
 
 
+def _middle(box: PixelBox) -> tuple[float, float]:
+    return (box[0] + box[2]) / 2, (box[1] + box[3]) / 2
+
+
 def _called(item: DrawnObject) -> str:
     return " or ".join((item.name, *item.also))
-
-
-def _lines_on(items: list[DrawnObject], lines: list[TextLine]) -> list[list[TextLine]]:
-    """For each object the lines on it: as Points.lines_on, on the smallest box that holds a line's middle."""
-    on: list[list[TextLine]] = [[] for _ in items]
-    for line in lines:
-        x, y = (line.box[0] + line.box[2]) / 2, (line.box[1] + line.box[3]) / 2
-        around = [
-            ((right - left) * (bottom - top), k)
-            for k, (left, top, right, bottom) in enumerate(item.box for item in items)
-            if left < x < right and top < y < bottom
-        ]
-        if around:
-            on[min(around)[1]].append(line)
-    return on

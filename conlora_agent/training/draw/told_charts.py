@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import random
-from dataclasses import replace
 
 from conlora_agent.training.draw.figures import Figures, figures
 from conlora_agent.training.draw.sample import Sample, TextLine
 from conlora_agent.training.draw.text import Words
-from conlora_agent.training.draw.told import told, untold
+from conlora_agent.training.draw.told import NOWHERE, told, untold
 from conlora_agent.wording import Chart, with_unit
 
 UNTITLED, UNREAD, THINGS = 0.1, 0.03, 0.3
 """Shares: of charts without a title, of values that are not made out, of charts on which things are seen as well."""
 WRITTEN, AXIS_TITLED = 0.35, 0.4
 """Shares: of charts whose values stand at the data, and with a word beside an axis."""
-NOWHERE = (0.0, 0.0, 0.0, 0.0)
 
 
 def chart_layout(rng: random.Random, size: tuple[int, int], words: Words) -> Sample:
@@ -25,7 +23,7 @@ def chart_layout(rng: random.Random, size: tuple[int, int], words: Words) -> Sam
     chart = Chart(None if rng.random() < UNTITLED else shown.title, tuple(shown.labels), values)
     sample = untold(rng, size, words)
     sample.kind = "chart"
-    sample.objects = [replace(o, text=None) for o in sample.objects[:3]] if rng.random() < THINGS else []
+    sample.objects = sample.objects[:3] if rng.random() < THINGS else []
     sample.lines = [TextLine(text, NOWHERE) for text in _lines(rng, chart, shown, words)]
     sample.facts["chart"] = chart
     sample.facts["told"] = told(sample)
