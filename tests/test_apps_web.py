@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import queue
 import re
 import socket
 import threading
@@ -142,6 +143,19 @@ def test_a_turn_grows_and_ends_with_its_thread(agent: Agent) -> None:
     assert running.thread is not None
     assert "I found the blue book" in last
     assert last.count("<figure") == 1
+
+
+def test_what_comes_along_with_the_end_is_shown(agent: Agent) -> None:
+    class Slow(queue.SimpleQueue):  # type: ignore[type-arg]
+        def get(self, *_: object, **__: object) -> object:
+            assert running.worker is not None
+            running.worker.join()
+            return super().get()
+
+    running = turn(agent, "where is the blue book?", PICTURE.read_bytes())
+    running._events = Slow()
+    *_, last = running
+    assert "I found the blue book" in last
 
 
 def test_a_turn_that_is_refused_tells_why(agent: Agent) -> None:

@@ -58,6 +58,8 @@ class Turn:
                 events = self._waiting()
                 for event in events:
                     if event is None:
+                        # The last step may have come along with the end.
+                        yield progress.html()
                         return
                     if isinstance(event, BaseException):
                         self._end(event)
