@@ -105,7 +105,12 @@ def test_layouts_hold_what_they_tell_apart_from_some_mistakes() -> None:
     assert 0.6 < named < 0.85
     known = sum(f" {item.name}" in said for item, said in objects) / len(objects)
     assert 0.9 < known < 0.97
-    assert all(line.text in sample.facts["told"].splitlines() for sample in made for line in sample.lines)
+    for sample in made:
+        said = sample.facts["told"].splitlines()
+        read = [line for line in said if line and not line.startswith(" ")]  # no statement
+        assert said[len(said) - len(read) :] == read or said == [""]
+        rest = iter(read)  # what was misread may stand before or behind
+        assert all(line.text in rest for line in sample.lines)
     assert any(not sample.objects and not sample.lines and sample.facts["told"] == "\n" for sample in made)
     for sample in made:
         assert all(0 <= x0 < x1 <= SIDE and 0 <= y0 < y1 <= SIDE for x0, y0, x1, y1 in (o.box for o in sample.objects))
@@ -144,7 +149,7 @@ def test_a_told_scene_is_described_as_told(studio: DrawingStudio) -> None:
         if len(sample.objects) != 1:
             continue
         (item,) = sample.facts["seen"]
-        assert item.name in studio.caption(sample, rng).lower()
+        assert item.name in studio.caption(sample, rng)
         misnamed += item.name != sample.objects[0].name
     assert misnamed
 

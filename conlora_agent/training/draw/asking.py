@@ -250,4 +250,4 @@ KINDS: dict[str, tuple[Callable[[Sample, random.Random], Asked | None], float]] 
     "which_colour": (_which_colour, 0.04),
     "background": (_background, 0.02),
 }
-"""Kinds of question with their share of what is asked: more of what takes longer to learn."""
+"""Kinds of question with their share of what is asked: more of what takes longer to learn or can seldom be asked."""

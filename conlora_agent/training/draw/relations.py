@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from conlora_agent.core.types import Box
 from conlora_agent.training.draw.language import alike
-from conlora_agent.training.draw.sample import DrawnObject, PixelBox, Sample
+from conlora_agent.training.draw.sample import DrawnObject, PixelBox, Sample, TextLine
 from conlora_agent.wording import CLEARLY_LARGER, part_of_picture, size_told
 
 RELATIONS = ("to the left of", "to the right of", "above", "below")
@@ -13,7 +13,7 @@ UNCLEAR = ((0.34, 0.42), (0.58, 0.66))
 """Shares of the width or height at which people might say one part of the picture or the next."""
 
 
-def centre(item: DrawnObject) -> tuple[float, float]:
+def centre(item: DrawnObject | TextLine) -> tuple[float, float]:
     """Middle of the box, pixels."""
     x0, y0, x1, y1 = item.box
     return (x0 + x1) / 2, (y0 + y1) / 2

@@ -19,8 +19,8 @@ from conlora_agent.backbone.nano.tokens import RUNNERS_UP, in_all, quantise
 from conlora_agent.core.types import Box
 from conlora_agent.training.draw.colours import COLOURS
 from conlora_agent.training.draw.names import ALSO, GROUPS, NAMES, PHOTOGRAPHED, THINGS
-from conlora_agent.training.draw.relations import left_to_right, share
-from conlora_agent.training.draw.sample import DrawnObject, PixelBox, Sample, TextLine
+from conlora_agent.training.draw.relations import centre, left_to_right, share
+from conlora_agent.training.draw.sample import DrawnObject, Sample, TextLine
 from conlora_agent.training.draw.scenes import free_place, longer_side, name_sizes
 from conlora_agent.training.draw.text import Words
 from conlora_agent.wording import in_words, size_told, told_chart, whereabouts
@@ -173,7 +173,7 @@ def told(sample: Sample) -> str:
         for item, box in zip(items, boxes, strict=True)
     )
     height, width = sample.picture.shape[:2]
-    places = [Line(_middle(line.box), 0.0, 0.0, 0.0) for line in sample.lines]
+    places = [Line(centre(line), 0.0, 0.0, 0.0) for line in sample.lines]
     on = Points(places, boxes=boxes).lines_on(width, height)
     said = (
         statement
@@ -196,10 +196,6 @@ def _stated(item: DrawnObject, box: Box, lines: list[TextLine], several: bool) -
     if several:
         yield f" {called} {size_told(box)}\n"
     yield from (f" {called} says {line.text}\n" for line in lines)
-
-
-def _middle(box: PixelBox) -> tuple[float, float]:
-    return (box[0] + box[2]) / 2, (box[1] + box[3]) / 2
 
 
 def _called(item: DrawnObject) -> str:
