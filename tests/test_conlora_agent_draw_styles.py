@@ -14,7 +14,7 @@ from conlora_agent.training.draw.colours import COLOURS
 from conlora_agent.training.draw.material import Material, Sprite
 from conlora_agent.training.draw.names import EMOJI
 from conlora_agent.training.draw.scenes import emoji
-from conlora_agent.training.draw.styles import inked, restyled
+from conlora_agent.training.draw.styles import inked, reshaped, restyled
 from tests.drawings import material as small_material
 
 
@@ -63,6 +63,33 @@ def test_another_style_keeps_size_and_shape(seed: int) -> None:
     both, either = (seen(before) & seen(after)).sum(), (seen(before) | seen(after)).sum()
     assert both > 0.75 * either
     assert colour in (None, *COLOURS)
+
+
+def disc() -> Image.Image:
+    """A red disc on a transparent ground that is green underneath."""
+    image = Image.new("RGBA", (80, 80), (0, 255, 0, 0))
+    ImageDraw.Draw(image).ellipse((0, 0, 79, 79), fill=(255, 0, 0, 255))
+    return image
+
+
+@pytest.mark.parametrize("seed", range(24))
+def test_another_shape_is_as_long_and_takes_no_colour_from_the_ground(seed: int) -> None:
+    after = reshaped(random.Random(seed), disc())
+    pixels = np.asarray(after)
+    assert max(after.size) == 80
+    assert after.getbbox() == (0, 0, *after.size)
+    red, green, blue = np.moveaxis(pixels[pixels[..., 3] > 40][:, :3].astype(int), -1, 0)
+    assert red.min() > 245
+    assert green.max() < 10
+    assert not blue.any()
+
+
+def test_other_shapes_differ_and_are_still_the_thing() -> None:
+    before = disc()
+    shapes = [seen(reshaped(random.Random(seed), before).resize(before.size)) for seed in range(30)]
+    shares = [(shape & seen(before)).sum() / (shape | seen(before)).sum() for shape in shapes]
+    assert min(shares) > 0.75
+    assert sum(share < 0.9 for share in shares) > 8
 
 
 def test_icons_are_drawn_by_their_share_and_in_colours() -> None:

@@ -26,7 +26,7 @@ from conlora_agent.training.draw.told_charts import chart_layout
 
 Size = tuple[int, int]
 SQUARE = (256, 256)
-RESTYLED = 0.4
+RESTYLED = 0.5
 """Share of drawings trained on that are given another style. Held-out ones are judged in their own."""
 
 

@@ -15,7 +15,7 @@ from conlora_agent.training.draw.colours import COLOURS, dominant_colour, hue_of
 from conlora_agent.training.draw.material import Material, Sprite
 from conlora_agent.training.draw.patch import Patch, soft_shadow
 from conlora_agent.training.draw.sample import PixelBox, Sample
-from conlora_agent.training.draw.styles import inked, restyled
+from conlora_agent.training.draw.styles import inked, reshaped, restyled
 from conlora_agent.training.draw.text import Words, contrasting, degrade, draw_line, load_font, text_width
 from conlora_agent.training.draw.things import thing
 
@@ -25,6 +25,8 @@ CAMERA = 0.8
 COUNTS = (1, 2, 3, 4, 5, 6)
 LETTERED = frozenset(("stop sign", "newspaper", "ticket", "ruler", "clock", "watch", "thermometer"))
 """Drawings with letters, numbers or a fixed colour: never mirrored, never recoloured."""
+RESHAPED = 0.6
+"""Share of what gets another style that gets another shape with it."""
 COUNT_WEIGHTS = (0.18, 0.22, 0.22, 0.16, 0.12, 0.1)
 
 
@@ -86,7 +88,7 @@ def _turn(rng: random.Random, patch: Patch) -> Patch:
 def emoji(rng: random.Random, sprite: Sprite, side: int, restyle: float = 0.0) -> Patch:
     """A sprite at about `side` pixels on its longer side, sometimes mirrored or in another colour.
 
-    `restyle`: chance that it gets another style, too.
+    `restyle`: chance that it gets another style, too, and often another shape.
     """
     image = Image.fromarray(sprite.pixels)
     scale = side / max(image.size)
@@ -104,6 +106,7 @@ def emoji(rng: random.Random, sprite: Sprite, side: int, restyle: float = 0.0) -
         image, colour = recoloured(rng, image, colour)
     if rng.random() < restyle:
         image, colour = restyled(rng, image)
+        image = reshaped(rng, image) if rng.random() < RESHAPED else image
     return Patch(sprite.name, image, colour)
 
 

@@ -1,4 +1,5 @@
-"""Other styles of a drawing: icons of a single ink coloured in, and drawings given other palettes, lights and outlines.
+"""Other styles of a drawing: icons of a single ink coloured in, and drawings given other palettes, lights, outlines
+and proportions.
 
 An unseen drawing style is told by nothing but what all seen ones share, so the seen ones are made many
 (domain randomisation, Tobin et al. 2017, arXiv:1703.06907).
@@ -7,6 +8,7 @@ An unseen drawing style is told by nothing but what all seen ones share, so the 
 from __future__ import annotations
 
 import colorsys
+import math
 import random
 from typing import Any
 
@@ -18,6 +20,10 @@ from conlora_agent.training.draw.colours import COLOURS, dominant_colour, shade
 
 SPARSE = 0.55
 """A drawing whose ink covers less than this of what it encloses is lines: its inside is nearly always coloured in."""
+BEND, KNOTS = 0.04, 4
+"""How far a part is moved, as a share of the longer side (one deviation), and how many ways in each direction."""
+TIP = 20
+"""Degrees by which a drawing is turned, one deviation."""
 DARK = ("black", "brown", "blue", "grey")
 
 
@@ -46,6 +52,11 @@ def restyled(rng: random.Random, picture: Image.Image) -> tuple[Image.Image, str
     """An RGBA drawing in another style, and its colour word if it has just one."""
     picture = rng.choice((_palette, _shaded, _outlined, _flattened))(rng, picture)
     return picture, dominant_colour(np.asarray(picture)[::2, ::2])
+
+
+def reshaped(rng: random.Random, picture: Image.Image) -> Image.Image:
+    """An RGBA drawing in other proportions, or turned further than things are in scenes; its longer side as before."""
+    return rng.choice((_bent, _bent, _tipped))(rng, picture)
 
 
 def _palette(rng: random.Random, picture: Image.Image) -> Image.Image:
@@ -80,6 +91,41 @@ def _outlined(rng: random.Random, picture: Image.Image) -> Image.Image:
     ground = Image.new("RGBA", picture.size, (*shade(rng, rng.choice((*DARK, "white", "white"))), 255))
     ground.putalpha(rim)
     return Image.alpha_composite(ground, picture).resize(size, Image.Resampling.BILINEAR)
+
+
+def _bent(rng: random.Random, picture: Image.Image) -> Image.Image:
+    """Every part moved a little, neighbours alike."""
+    from scipy.ndimage import map_coordinates
+
+    side = max(picture.size)
+    reach = math.ceil(2 * BEND * side)
+    picture = ImageOps.expand(picture, reach, (0, 0, 0, 0))
+    # With colours weighted by what is visible of them, or the edges would take on what lies beneath.
+    pixels = np.asarray(picture.convert("RGBa"), np.float32)
+    moves = [_smooth(rng, picture.size).clip(-2, 2) * BEND * side for _ in "yx"]
+    where = np.mgrid[: picture.height, : picture.width].astype(np.float32) + moves
+    bent = np.stack([map_coordinates(part, where, order=1) for part in np.moveaxis(pixels, -1, 0)], -1)
+    drawn = Image.fromarray(bent.round().astype(np.uint8), "RGBa").convert("RGBA")
+    return _as_long(drawn, side)
+
+
+def _tipped(rng: random.Random, picture: Image.Image) -> Image.Image:
+    turned = picture.rotate(rng.gauss(0, TIP), Image.Resampling.BICUBIC, expand=True)
+    return _as_long(turned, max(picture.size))
+
+
+def _as_long(picture: Image.Image, side: int) -> Image.Image:
+    """What is visible of it, scaled to this longer side."""
+    picture = picture.crop(picture.getbbox())
+    scale = side / max(picture.size)
+    size = max(1, round(picture.width * scale)), max(1, round(picture.height * scale))
+    return picture.resize(size, Image.Resampling.BILINEAR)
+
+
+def _smooth(rng: random.Random, size: tuple[int, int]) -> NDArray[np.float32]:
+    """A field of deviation 1 at its knots that varies smoothly, (height, width)."""
+    knots = np.array([[rng.gauss(0, 1) for _ in range(KNOTS)] for _ in range(KNOTS)], np.float32)
+    return np.asarray(Image.fromarray(knots).resize(size, Image.Resampling.BICUBIC))
 
 
 def _flattened(rng: random.Random, picture: Image.Image) -> Image.Image:
