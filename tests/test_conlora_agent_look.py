@@ -155,18 +155,43 @@ def test_gradients_pass_filters_that_are_held_as_they_pass_others() -> None:
         torch.testing.assert_close(one, other)
 
 
-def test_a_fit_trains_all_but_the_filters(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def small_fit(folder: Path, monkeypatch: pytest.MonkeyPatch, way: float) -> tuple[NanoVision, dict[str, torch.Tensor]]:
+    """Vision layers whose second look was fitted to eight rows, and the state of that look before."""
     monkeypatch.setattr(look, "BATCH", 4)
     vision = small_vision()
     features = vision.look.features(vision.low.trunk, torch.rand(8, 3, SIDE, SIDE))
     labels = torch.tensor([0, 1] * 4)
     rows = {"features": features, "thumbs": torch.zeros(8, 3, THUMB, THUMB, dtype=torch.uint8)}
     rows |= {"names": labels, "colours": labels.clone()}
-    save_file({key: column.contiguous() for key, column in rows.items()}, tmp_path / "0000.safetensors")
+    folder.mkdir()
+    save_file({key: column.contiguous() for key, column in rows.items()}, folder / "0000.safetensors")
     before = {key: value.clone() for key, value in vision.look.state_dict().items()}
-    fit(LookRun(tmp_path, 0, epochs=2, colour_epochs=1), vision.look, rows)
-    with reading(tmp_path / "look.pt") as after:
+    fit(LookRun(folder, 0, epochs=2, colour_epochs=1, way=way), vision.look, rows)
+    return vision, before
+
+
+def test_a_fit_trains_all_but_the_filters(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    vision, before = small_fit(tmp_path / "cuts", monkeypatch, way=1.0)
+    with reading(tmp_path / "cuts" / "look.pt") as after:
         changed = {key for key, value in after.items() if not torch.equal(value, before[key])}
     filters = {f"blocks.{k}.depthwise.conv.weight" for k in range(len(vision.look.blocks))}
     assert not changed & filters
     assert {key for key in before if key.startswith(("blocks.", "name.", "colour.out."))} - filters <= changed
+    assert all(param.requires_grad for param in vision.look.blocks.parameters())
+
+
+def test_a_fit_ends_on_the_way_between_old_and_new_layers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fitted, before = small_fit(tmp_path / "all", monkeypatch, way=1.0)
+    _, same = small_fit(tmp_path / "half", monkeypatch, way=0.5)
+    torch.testing.assert_close(before, same)
+    wanted = {key: (before[key] + value) / 2 for key, value in fitted.look.state_dict().items()}
+    with reading(tmp_path / "half" / "look.pt") as saved:
+        torch.testing.assert_close(dict(saved), wanted)
+
+
+def test_too_few_objects_are_refused(tmp_path: Path) -> None:
+    vision = small_vision()
+    rows = {"features": torch.zeros(2, 1, 1, 1), "names": torch.zeros(2, dtype=torch.long)}
+    save_file(rows, tmp_path / "0000.safetensors")
+    with pytest.raises(DataError, match="2 rows do not fill a batch of 64"):
+        fit(LookRun(tmp_path, 0), vision.look, rows)

@@ -17,6 +17,7 @@ from torch import Tensor
 from conlora_agent.backbone.nano.columns import ROWS, ColumnReader, column, datum
 from conlora_agent.backbone.numbers import compute_in
 from conlora_agent.training.checkpoints import keep
+from conlora_agent.training.optimise import fit_rows
 from conlora_agent.training.studio import SQUARE, DrawingStudio
 from conlora_agent.training.vision import log
 
@@ -93,21 +94,17 @@ def _joined(parts: list[Rows]) -> Rows:
 def fit(reader: ColumnReader, rows: Rows, held: Rows) -> None:
     """Fit `reader`; the log says how it does on `held`."""
     shown, places = rows
-    optimizer = torch.optim.AdamW(reader.parameters(), lr=RATE, weight_decay=0.02)
-    steps = EPOCHS * (len(shown) // BATCH)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, RATE, total_steps=steps, pct_start=0.1)
-    for epoch in range(EPOCHS):
-        total = 0.0
-        for picked in torch.randperm(len(shown)).split(BATCH)[: len(shown) // BATCH]:
-            with compute_in("cpu"):
-                logits = reader(_shown(shown[picked]))
-            loss = place_loss(logits.float(), places[picked])
-            optimizer.zero_grad(set_to_none=True)
-            loss.backward()
-            optimizer.step()
-            schedule.step()
-            total += float(loss.detach())
-        log(stage="columns", epoch=epoch, loss=round(total * BATCH / len(shown), 4), **accuracy(reader, held))
+
+    def loss_of(picked: Tensor, epoch: int) -> Tensor:
+        with compute_in("cpu"):
+            logits = reader(_shown(shown[picked]))
+        return place_loss(logits.float(), places[picked])
+
+    def report(epoch: int, loss: float) -> None:
+        log(stage="columns", epoch=epoch, loss=loss, **accuracy(reader, held))
+
+    groups = [{"params": list(reader.parameters()), "lr": RATE}]
+    fit_rows(groups, len(shown), EPOCHS, BATCH, loss_of, report, decay=0.02)
 
 
 def _shown(columns: Tensor) -> Tensor:

@@ -29,7 +29,7 @@ from conlora_agent.training import columns, photographs
 from conlora_agent.training.answers import TeacherBatch, answer_loss
 from conlora_agent.training.checkpoints import reading
 from conlora_agent.training.choosing import ChoiceLoss
-from conlora_agent.training.look import LookRun, fit, gather, heldout_cuts
+from conlora_agent.training.look import WAY, LookRun, fit, gather, heldout_cuts
 from conlora_agent.training.lora import NANO_PLACES, lora_config, nano_lora
 from conlora_agent.training.losses import generalised_iou
 from conlora_agent.training.packaged import fetch_recogniser, recogniser_weights
@@ -117,7 +117,10 @@ def train_look(plan: Plan) -> None:
     plan.begin()
     config, model = _vision()
     held = heldout_cuts(config, model)
-    run = LookRun(plan.out / "look", plan.minutes * 2 / 3, seed=plan.seed + 1, workers=plan.workers, device=plan.device)
+    run = LookRun(
+        plan.out / "look", plan.minutes * 2 / 3, seed=plan.seed + 1, workers=plan.workers, device=plan.device,
+        way=WAY if assemble.shipped_names() == known_names() else 1.0,
+    )  # fmt: skip
     model.to(plan.device)
     gather(run, model, config, DrawingStudio.open())
     fit(run, model.look, held)

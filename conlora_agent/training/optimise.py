@@ -1,11 +1,15 @@
-"""AdamW for bf16 parameters that keeps the real values in fp32, where small steps are not rounded away."""
+"""How training steps: AdamW for bf16 parameters that keeps the real values in fp32, where small steps are not rounded
+away, and epochs through rows that are all at hand."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
 from torch import Tensor
+
+from conlora_agent.core.errors import DataError
 
 
 class MasterAdamW:
@@ -47,3 +51,34 @@ class MasterAdamW:
         """Go on from `state_dict()`."""
         self.take_values(state)
         self.inner.load_state_dict(state["inner"])
+
+
+def fit_rows(
+    groups: list[dict[str, Any]],
+    count: int,
+    epochs: int,
+    batch: int,
+    loss_of: Callable[[Tensor, int], Tensor],
+    report: Callable[[int, float], None],
+    decay: float,
+) -> None:
+    """Minimise `loss_of(rows, epoch)`, the mean loss of the rows of these numbers out of `count`, in batches in random
+    order, each rate of `groups` rising and falling once. After each epoch `report(epoch, mean loss)`. Raises DataError
+    where the rows do not fill a batch.
+    """
+    steps = count // batch
+    if not steps:
+        raise DataError(f"{count} rows do not fill a batch of {batch}", "gather more")
+    optimizer = torch.optim.AdamW(groups, weight_decay=decay)
+    rates = [group["lr"] for group in groups]
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, rates, total_steps=epochs * steps, pct_start=0.1)
+    for epoch in range(epochs):
+        total = 0.0
+        for rows in torch.randperm(count).split(batch)[:steps]:
+            loss = loss_of(rows, epoch)
+            optimizer.zero_grad(set_to_none=True)
+            loss.backward()
+            optimizer.step()
+            schedule.step()
+            total += float(loss.detach())
+        report(epoch, round(total / steps, 4))

@@ -194,7 +194,7 @@ def compose(tokenizer: Any, language_model: Any, known: dict[str, list[str]] | N
     from conlora_agent.backbone.nano.modeling import NanoForConditionalGeneration
     from conlora_agent.backbone.nano.processing import IMAGE
 
-    known = known or json.loads((WEIGHTS / "names.json").read_text())
+    known = known or shipped_names()
     config = NanoConfig(
         text_config=language_model.config.to_dict(),
         names=known["names"],
@@ -210,6 +210,13 @@ def compose(tokenizer: Any, language_model: Any, known: dict[str, list[str]] | N
     model.vision.photographs.detector.load_darknet(detector_file())
     model.mid.take_words(config, tokenizer, language_model.get_input_embeddings().weight.float())
     return model
+
+
+def shipped_names() -> dict[str, list[str]]:
+    """The names of objects and colours that the shipped weights know, in label order; none before any ship."""
+    file = WEIGHTS / "names.json"
+    known: dict[str, list[str]] = json.loads(file.read_text()) if file.exists() else {}
+    return known
 
 
 def trained_weights() -> dict[str, Any]:
