@@ -3,6 +3,7 @@ from __future__ import annotations
 import random
 import re
 import string
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -50,6 +51,15 @@ def test_a_caption_names_everything_once() -> None:
     told = {questions.caption(TABLE, random.Random(seed)) for seed in range(40)}
     assert 'A white sign that says "GO", a blue car and two red apples on a wooden table.' in told
     assert all("two red apples" in t and "blue car" in t and t.endswith(".") for t in told)
+
+
+def test_a_caption_gives_two_names_to_what_is_in_doubt() -> None:
+    cup = replace(thing("cup", (10, 10, 60, 60), "blue"), also=("mug", "bowl"))
+    other = replace(cup, box=(100, 10, 150, 60))
+    said = [questions.caption(sample_of(*items), random.Random(4)) for items in ([cup], [cup, other])]
+    assert "a blue cup or mug" in said[0].lower()
+    assert "two blue cups or mugs" in said[1].lower()
+    assert not any("bowl" in one for one in said)
 
 
 def test_a_detailed_caption_says_where() -> None:

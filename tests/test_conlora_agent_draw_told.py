@@ -154,6 +154,20 @@ def test_a_told_scene_is_described_as_told(studio: DrawingStudio) -> None:
     assert misnamed
 
 
+def test_a_caption_has_no_text_that_is_not_told_of_the_thing(studio: DrawingStudio) -> None:
+    rng, kept, dropped = random.Random(9), 0, 0
+    for _ in range(200):
+        sample = layout(rng, (SIDE, SIDE), WORDS)
+        seen, caption = sample.facts["seen"], studio.caption(sample, rng)
+        for item, as_seen in zip(sample.objects, seen, strict=True):
+            if as_seen.text:
+                assert f" says {as_seen.text.split()[0]}" in sample.facts["told"]
+                assert f'"{item.text}"' in caption
+            dropped += bool(item.text and not as_seen.text)
+        kept += any(item.text for item in seen)
+    assert kept > 5 * dropped > 0
+
+
 @pytest.mark.parametrize("task", [grounding, vqa], ids=["grounding", "vqa"])
 def test_most_exercises_are_told_and_the_others_show_a_picture(task: object, studio: DrawingStudio) -> None:
     rng = random.Random(2)

@@ -12,7 +12,7 @@ from collections import Counter
 
 from conlora_agent.training.draw import phrasings, referring, relations
 from conlora_agent.training.draw.asking import KINDS, Asked
-from conlora_agent.training.draw.language import counted, listed
+from conlora_agent.training.draw.language import countable, counted, listed, plural, with_article
 from conlora_agent.training.draw.phrasings import Split
 from conlora_agent.training.draw.sample import DrawnObject, PixelBox, Sample
 from conlora_agent.wording import WHERE
@@ -54,13 +54,21 @@ def grounding(sample: Sample, rng: random.Random, split: Split = "train") -> tup
 
 
 def _grouped(items: list[DrawnObject]) -> list[str]:
-    """Equal things once with their number, in order of appearance: "two red apples", "a sign that says GO"."""
-    counts: Counter[tuple[str, str, str | None]] = Counter((relations.called(i), i.name, i.text) for i in items)
+    """Equal things once with their number, in order of appearance: "two red apples", "a sign that says GO". Of what is
+    told in doubt the two likeliest names are said: "a blue cup or mug"."""
+    counts = Counter((relations.called(i), i.name, i.also[:1], i.text) for i in items)
     parts = []
-    for (words, name, text), number in counts.items():
-        said = counted(number, words, name)
+    for (words, name, also, text), number in counts.items():
+        said = " or ".join([counted(number, words, name), *(_also(number, name, one) for one in also)])
         parts.append(f'{said} that {"says" if number == 1 else "say"} "{text}"' if text else said)
     return parts
+
+
+def _also(number: int, name: str, other: str) -> str:
+    """The second name of what is told first as `name`: its article serves both, where it has one."""
+    if number > 1:
+        return plural(other)
+    return other if countable(name) and countable(other) else with_article(other, other)
 
 
 def _detailed(sample: Sample, items: list[DrawnObject]) -> str:

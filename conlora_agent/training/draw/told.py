@@ -56,8 +56,11 @@ def layout(rng: random.Random, size: tuple[int, int], words: Words) -> Sample:
     """
     sample = untold(rng, size, words)
     found = _as_found(sample.objects) if sample.kind == PHOTOGRAPH else sample.objects
-    seen = _mistaken(rng, found)
-    sample.facts |= {"told": told(replace(sample, objects=seen, lines=_misread(rng, sample))), "seen": seen}
+    seen, lines = _mistaken(rng, found), _misread(rng, sample)
+    said = {line.box for line in lines}
+    # What stands on a thing, but is not said of it, nobody can tell.
+    seen = [item if item.box in said else replace(item, text=None) for item in seen]
+    sample.facts |= {"told": told(replace(sample, objects=seen, lines=lines)), "seen": seen}
     return sample
 
 
