@@ -15,14 +15,14 @@ from conlora_agent.action import answers
 from conlora_agent.answers import compose, confidence
 from conlora_agent.core.errors import TextError
 from conlora_agent.core.events import Planned
-from conlora_agent.core.protocols import GenerateRequest
+from conlora_agent.core.protocols import GenerateRequest, Opening
 from conlora_agent.core.types import Pending, Plan, RouteQuery, TurnRecord, Usage
 from conlora_agent.focus import add_picture, mark
 from conlora_agent.ingest import clean_text
 from conlora_agent.looking import look_first
 from conlora_agent.memory.transcript import now
 from conlora_agent.perception import perceive as perceive_step
-from conlora_agent.prompts import instructed, move_window, previous_routes, with_results
+from conlora_agent.prompts import instructed, move_window, opened, previous_routes, with_results
 from conlora_agent.recall import recalling
 from conlora_agent.state import TurnContext, TurnState, dump_focus, focus_of, pending_of
 from conlora_agent.steps import Outcome, StepRun, run_step
@@ -177,13 +177,15 @@ def query_of(state: TurnState, text: str) -> RouteQuery:
 
 
 def _chat(run: StepRun) -> Outcome:
+    backbone, system = run.context.models.backbone(), run.context.system
+    opening = backbone.opening if isinstance(backbone, Opening) and not system else ()
     request = GenerateRequest(
         instruction=with_results(run.planned.request, run.used),
-        history=instructed(run.history, run.context.system),
+        history=opened(instructed(run.history, system), opening),
         max_new_tokens=run.most_tokens(CHAT_TOKENS),
         on_token=run.on_token,
     )
-    generation = run.context.models.backbone().generate(request)
+    generation = backbone.generate(request)
     step = run.step(text=generation.text.strip(), answer_confidence=generation.confidence)
     return Outcome(step, usage=generation.usage)
 

@@ -99,6 +99,12 @@ def instructed(messages: Sequence[Message], system: str) -> tuple[Message, ...]:
     return (first.model_copy(update={"content": f"{first.content}\n{system}"}), *rest) if system else tuple(messages)
 
 
+def opened(messages: Sequence[Message], opening: Sequence[Message]) -> tuple[Message, ...]:
+    """The history with `opening`, rounds from which the model is to take its manners, behind the system prompt."""
+    first, *rest = messages
+    return first, *opening, *rest
+
+
 def previous_routes(window: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
     """Routes of the turns before, oldest first."""
     return tuple(route for entry in window for route in entry["routes"])

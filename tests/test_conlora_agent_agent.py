@@ -11,7 +11,7 @@ from conlora_agent.agent import Agent
 from conlora_agent.core.errors import BadInput, ManifestError, PictureError, TextError, UnknownName
 from conlora_agent.core.events import Event, Finished, Planned, StepFinished, StepStarted, Token
 from conlora_agent.core.protocols import GenerateRequest
-from conlora_agent.core.types import Region
+from conlora_agent.core.types import Message, Region
 from conlora_agent.testing import FakeBackbone
 from router.fixed import FixedRouter
 from tests.task_folders import MANIFEST, write_stack, write_task
@@ -66,6 +66,21 @@ def test_the_conversation_follows_its_focus() -> None:
     assert [m.role for m in talk.history] == ["system", *["user", "assistant"] * 4]
     earlier = backbone.requests[-2].history
     assert talk.history[: len(earlier)] == earlier, "one prefix serves every stack and survives every switch"
+
+
+def test_chat_begins_as_the_backbone_wants_unless_the_caller_instructs_it() -> None:
+    backbone = shelf()
+    opening = Message(role="user", content="hi"), Message(role="assistant", content="Hello!")
+    backbone.opening = opening  # type: ignore[attr-defined]
+    agent = make_agent(DIALOGUE, backbone)
+    thread = agent.ask("describe this image", image=png()).thread
+    agent.ask("thanks", thread=thread)
+    described, talked = (request.history for request in backbone.requests)
+    assert not any(message in opening for message in described)
+    assert (*talked[1:3],) == opening
+    assert [message.content for message in talked[3:]] == ["describe this image", "Two books on a table."]
+    list(agent.stream("thanks", thread=thread, system="Speak like a pirate."))
+    assert not any(message in opening for message in backbone.requests[-1].history)
 
 
 def test_a_restart_in_the_middle_changes_nothing(tmp_path: Path) -> None:

@@ -54,7 +54,7 @@ class LocalBackbone:
         Stacks beyond it are read from disk when they are next used, pictures and conversations anew.
         """
         self.name, self.revision, self.profile = name, revision, profile
-        self.box_range = profile.box_range
+        self.box_range, self.opening = profile.box_range, profile.opening
         language = profile.model.get_submodule(profile.language_module)
         self.condenses = sum(weights.numel() for weights in language.parameters()) >= CONDENSES
         profile.model.eval().requires_grad_(False)

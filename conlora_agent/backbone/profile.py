@@ -61,6 +61,9 @@ class Profile(ABC):
     chat_penalty = 1.0
     """How much less likely plain chat makes a token it has used before; stacks must copy freely."""
 
+    opening: Sequence[Message] = ()
+    """Rounds that plain chat begins with, see core.protocols.Opening."""
+
     def __init__(self, model: Any, processor: Any) -> None:
         self.model = model
         self.processor = processor

@@ -113,6 +113,15 @@ class SelfTest(Protocol):
         """One line for each thing that is wrong with the loaded model, with its remedy; none when all is well."""
 
 
+@runtime_checkable
+class Opening(Protocol):
+    """What a backbone may offer besides: rounds that plain chat begins with."""
+
+    opening: Sequence[Message]
+    """They follow the system prompt: a small language model hardly takes instructions and copies its manners there. A
+    caller who has a system prompt does without them, and so do tasks, whose stacks know none."""
+
+
 class Router(Protocol):
     """Decides which routes a turn takes."""
 

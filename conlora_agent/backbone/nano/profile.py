@@ -18,6 +18,14 @@ from conlora_agent.backbone.places import Places
 from conlora_agent.backbone.profile import Pixels, Profile, VisionLayers
 from conlora_agent.core.types import Message, Region
 
+OPENING = (
+    Message(role="user", content="who are you?"),
+    Message(role="assistant", content="I'm ConLoRA Agent. Show me a picture and ask me about it."),
+    Message(role="user", content="thanks!"),
+    Message(role="assistant", content="You're welcome!"),
+)
+"""Manners to copy: a language model this small hardly takes instructions."""
+
 
 @dataclass(frozen=True)
 class Seen:
@@ -35,6 +43,7 @@ class NanoProfile(Profile):
     family = "conlora_nano"
     box_range = BOX_RANGE
     chat_penalty = 1.15  # a small language model decoding greedily falls into loops
+    opening = OPENING
     language_module = "language_model"
 
     def __init__(self, model: Any, processor: Any) -> None:
