@@ -9,6 +9,8 @@ import pytest
 from conlora_agent.training import __main__ as training
 from conlora_agent.training import nano
 
+STAGES = ("vision", "look", "photographs", "columns", "edges")
+
 
 @pytest.mark.parametrize(
     ("words", "says"),
@@ -16,6 +18,7 @@ from conlora_agent.training import nano
         ("photographs --minutes 5", "the stage photographs takes no --minutes; leave it out"),
         ("photographs --device cuda", "the stage photographs takes no --device; leave it out"),
         ("columns --minutes 5", "the stage columns takes no --minutes; leave it out"),
+        ("edges --minutes 5", "the stage edges takes no --minutes; leave it out"),
         ("look --batch 8", "the stage look takes no --batch; leave it out"),
         ("ship --seed 0", "the stage ship takes no --seed; leave it out"),
         ("vision --minutes 0", "--minutes is 0; give more than 0"),
@@ -27,7 +30,7 @@ from conlora_agent.training import nano
 def test_what_a_stage_cannot_honour_is_refused_in_one_line(
     words: str, says: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    for name in ("train_vision", "train_look", "train_photographs", "train_columns", "train_task", "ship"):
+    for name in (*(f"train_{stage}" for stage in STAGES), "train_task", "ship"):
         monkeypatch.setattr(nano, name, lambda *_: pytest.fail("it began"))
     with pytest.raises(SystemExit) as ended:
         training.main(words.split())
@@ -44,13 +47,13 @@ def test_a_gpu_that_is_not_there_is_named(monkeypatch: pytest.MonkeyPatch, capsy
 
 def test_every_option_reaches_its_stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     begun: list[tuple[str, nano.Plan]] = []
-    for stage in ("vision", "look", "photographs", "columns"):
+    for stage in STAGES:
         monkeypatch.setattr(nano, f"train_{stage}", lambda plan, stage=stage: begun.append((stage, plan)))
     monkeypatch.setattr(nano, "train_task", lambda plan, task: begun.append((task, plan)))
     monkeypatch.setattr(nano, "ship", lambda plan: begun.append(("ship", plan)))
     training.main(f"all --minutes 2.5 --seed 7 --batch 4 --workers 2 --threads 1 --out {tmp_path}".split())
     stacks = [nano.ALIGNMENT, *nano.TASKS, *nano.LANGUAGE_TASKS]
-    assert [name for name, _ in begun] == ["vision", "look", "photographs", "columns", *stacks, "ship"]
+    assert [name for name, _ in begun] == [*STAGES, *stacks, "ship"]
     assert {id(plan) for _, plan in begun} == {id(begun[0][1])}
     assert begun[0][1] == nano.Plan(tmp_path, 2.5, "cpu", 4, 2, 1, 7)
     training.main(["stack", "ocr"])

@@ -1,8 +1,9 @@
 """`python -m conlora_agent.training STAGE`: trains `nano` from packaged parts, resuming whatever was begun.
 
 Stages: `vision` (dense pretraining), `look` (names and colours of objects), `photographs` (what tells them from
-drawings), `columns` (how high the data of charts are), `stack TASK ...` (one LoRA stack each; `alignment`: all tasks
-mixed, which the others start from), `ship` (write bf16 weights into the repository), `all`.
+drawings), `columns` (how high the data of charts are), `edges` (where objects end), `stack TASK ...` (one LoRA stack
+each; `alignment`: all tasks mixed, which the others start from), `ship` (write bf16 weights into the repository),
+`all`.
 Every step block logs one JSON line on stderr. Run it under `nice` on a machine in use.
 """
 
@@ -19,11 +20,12 @@ from conlora_agent.core.errors import BadInput, ConloraError, UnknownName
 from conlora_agent.training import nano
 from router.language import TASK as ROUTING
 
-STAGES = ("vision", "look", "photographs", "columns", "stack", "ship", "all")
+STAGES = ("vision", "look", "photographs", "columns", "edges", "stack", "ship", "all")
 NOT_TAKEN = {
     "look": ("batch",),
     "photographs": ("minutes", "device", "batch", "workers"),
     "columns": ("minutes", "device", "batch", "workers"),
+    "edges": ("minutes", "batch"),
     "ship": ("minutes", "batch", "workers", "threads", "seed"),
 }
 """Options that mean nothing to a stage: refused where it is named, left to the others under `all`."""
@@ -89,6 +91,8 @@ def run(given: argparse.Namespace) -> None:
         nano.train_photographs(plan)
     if given.stage in ("columns", "all"):
         nano.train_columns(plan)
+    if given.stage in ("edges", "all"):
+        nano.train_edges(plan)
     if given.stage in ("stack", "all"):
         for task in given.tasks or (nano.ALIGNMENT, *nano.TASKS, *nano.LANGUAGE_TASKS):
             nano.train_task(plan, task)

@@ -25,7 +25,7 @@ from conlora_agent.core.errors import BadInput
 from conlora_agent.defaults import default_tasks
 from conlora_agent.phrases import referring_phrase
 from conlora_agent.settings import Settings
-from conlora_agent.training import columns, photographs
+from conlora_agent.training import columns, edges, photographs
 from conlora_agent.training.answers import TeacherBatch, answer_loss
 from conlora_agent.training.checkpoints import reading
 from conlora_agent.training.choosing import ChoiceLoss
@@ -143,6 +143,14 @@ def train_columns(plan: Plan) -> None:
     columns.train(reader, DrawingStudio.open(), DrawingStudio.open("heldout"), plan.out / "look", plan.seed)
 
 
+def train_edges(plan: Plan) -> None:
+    """What moves the edges of boxes, from what is shipped if anything."""
+    plan.begin()
+    vision = _vision()[1].eval()
+    run = edges.EdgeRun(plan.out / "look", plan.seed, plan.workers, plan.device)
+    edges.train(vision.edges, vision.low.trunk, DrawingStudio.open(), DrawingStudio.open("heldout"), run)
+
+
 def dense_accuracy(model: NanoVision, batches: list[dict[str, Any]], device: str) -> dict[str, float]:
     """On held-out pictures: glyphs right at their cell, false glyphs per glyph, boxes good at objects' centres."""
     model.eval()
@@ -179,18 +187,19 @@ def compose(plan: Plan) -> tuple[Any, Any]:
     else:
         take_recogniser(model.vision)
     seen, looked = plan.out / "vision" / "vision.pt", plan.out / "look" / "look.pt"
-    others = {"photographs.pt": model.vision.photographs.gate, "columns.pt": model.vision.columns}
+    vision = model.vision
+    others = {"photographs": vision.photographs.gate, "columns": vision.columns, "edges": vision.edges}
     if seen.exists():
         # These have stages, and checkpoints, of their own.
         with reading(seen) as state:
-            trained = {k: v for k, v in state["model"].items() if not k.startswith(("look.", "columns."))}
-            model.vision.load_state_dict(trained, strict=False)
+            own = ("look.", "columns.", "edges.")
+            vision.load_state_dict({k: v for k, v in state["model"].items() if not k.startswith(own)}, strict=False)
     if looked.exists():
         with reading(looked) as state:
-            model.vision.look.load_state_dict(state)
+            vision.look.load_state_dict(state)
     for name, part in others.items():
-        if (plan.out / "look" / name).exists():
-            with reading(plan.out / "look" / name) as state:
+        if (file := plan.out / "look" / f"{name}.pt").exists():
+            with reading(file) as state:
                 part.load_state_dict(state)
     return model.to(plan.device, native_dtype(plan.device)), tokenizer
 

@@ -143,14 +143,22 @@ def of_a_kind(described: Tensor) -> Tensor:
     return (weight @ described.float() / weight.sum(-1, keepdim=True)).to(described.dtype)
 
 
-def crops(picture: Tensor, boxes: Sequence[Box]) -> Tensor:
-    """Squares (boxes, 3, SIDE, SIDE) around boxes 0..1 of `picture` (3, H, W); edge pixels continue beyond it."""
+def square(box: Box, width: int, height: int, margin: float) -> tuple[float, float, float]:
+    """Left, top and side, in pixels, of the square around a box 0..1 of a picture of this size."""
+    x0, y0, x1, y1 = box
+    side = max((x1 - x0) * width, (y1 - y0) * height, 2.0) * (1 + 2 * margin)
+    return (x0 + x1) / 2 * width - side / 2, (y0 + y1) / 2 * height - side / 2, side
+
+
+def crops(picture: Tensor, boxes: Sequence[Box], margin: float = MARGIN) -> Tensor:
+    """Squares (boxes, 3, SIDE, SIDE) around boxes 0..1 of `picture` (3, H, W); edge pixels continue beyond it.
+
+    `margin`: surroundings shown on each side of a box, as a share of its longer side.
+    """
     height, width = picture.shape[-2:]
     squares = []
-    for x0, y0, x1, y1 in boxes:
-        side = max((x1 - x0) * width, (y1 - y0) * height, 2.0) * (1 + 2 * MARGIN)
-        cx, cy = (x0 + x1) / 2 * width, (y0 + y1) / 2 * height
-        left, top = cx - side / 2, cy - side / 2
+    for box in boxes:
+        left, top, side = square(box, width, height, margin)
         steps = (torch.arange(SIDE, device=picture.device, dtype=torch.float32) + 0.5) / SIDE * side
         xs, ys = (left + steps) / width * 2 - 1, (top + steps) / height * 2 - 1
         grid = torch.stack(torch.meshgrid(ys, xs, indexing="ij")[::-1], -1)

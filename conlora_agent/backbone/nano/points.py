@@ -6,6 +6,7 @@ Geometry only, on one picture at a time, without gradients; the tokens themselve
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -27,6 +28,8 @@ LONG = 3
 """A line longer than so many heights says how the page is turned."""
 OVERLAP = 0.5
 """Of two objects overlapping by more (IoU), the less certain is dropped."""
+Moved = Callable[[list[Box]], list[Box]]
+"""Boxes 0..1 of the canvas, each put right."""
 
 
 @dataclass
@@ -128,12 +131,12 @@ def find_lines(out: DenseOutput, row: int, most: int) -> list[Line]:
 
 
 @torch.no_grad()
-def find_objects(out: DenseOutput, row: int, most: int) -> tuple[list[int], list[Box]]:
-    """Cells and boxes (0..1 of the canvas) of at most so many objects, left to right."""
-    return _objects(out.heat[row].float(), out.box[row].float(), most)
+def find_objects(out: DenseOutput, row: int, most: int, moved: Moved) -> tuple[list[int], list[Box]]:
+    """Cells and boxes (0..1 of the canvas) of at most so many objects, left to right; `moved` puts boxes right."""
+    return _objects(out.heat[row].float(), out.box[row].float(), most, moved)
 
 
-def _objects(heat: Tensor, distances: Tensor, most: int) -> tuple[list[int], list[Box]]:
+def _objects(heat: Tensor, distances: Tensor, most: int, moved: Moved) -> tuple[list[int], list[Box]]:
     height, width = heat.shape
     score = heat.sigmoid()
     peak = F.max_pool2d(score[None, None], 3, 1, 1)[0, 0] == score
@@ -153,8 +156,13 @@ def _objects(heat: Tensor, distances: Tensor, most: int) -> tuple[list[int], lis
             kept.append((cell, box))
         if len(kept) == most:
             break
-    kept.sort(key=lambda item: item[1][0] + item[1][2])
-    return [cell for cell, _ in kept], [box for _, box in kept]
+    apart: list[tuple[int, Box]] = []
+    for (cell, _), box in zip(kept, moved([box for _, box in kept]), strict=True):
+        # What was found twice is now seen to be one.
+        if all(iou(box, other) < OVERLAP for _, other in apart):
+            apart.append((cell, box))
+    apart.sort(key=lambda item: item[1][0] + item[1][2])
+    return [cell for cell, _ in apart], [box for _, box in apart]
 
 
 def _area(box: Box) -> float:

@@ -1,9 +1,10 @@
-"""The seeing half of `nano`: low layers, upper layers, dense heads and both closer looks, in one module."""
+"""The seeing half of `nano`: low layers, upper layers, dense heads and the closer looks, in one module."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -12,6 +13,7 @@ from torch.nn import functional as F
 from conlora_agent.backbone.nano.columns import ColumnReader
 from conlora_agent.backbone.nano.configuration import CELL, NanoConfig
 from conlora_agent.backbone.nano.dense import DenseHeads, DenseOutput
+from conlora_agent.backbone.nano.edges import EdgeReader
 from conlora_agent.backbone.nano.look import SecondLook, Seen
 from conlora_agent.backbone.nano.low import COARSEST, LowFeatures, LowLayers
 from conlora_agent.backbone.nano.photographs import Found, Photographs
@@ -88,6 +90,7 @@ class NanoVision(nn.Module):
         self.low = LowLayers(config.stem_size)
         self.upper = UpperLayers(config)
         self.heads = DenseHeads(config)
+        self.edges = EdgeReader()
         self.look = SecondLook(config)
         self.reader = LineReader()
         self.columns = ColumnReader()
@@ -111,7 +114,8 @@ class NanoVision(nn.Module):
             lines = find_lines(dense, row, self.max_glyphs) if view is None else view
             things = self._photographed(canvas, closeup) if likely[row] else None
             if things is None:
-                found = Points(lines, *find_objects(dense, row, self.max_objects))
+                moved = partial(self.edges.moved, self.low.trunk, canvas)
+                found = Points(lines, *find_objects(dense, row, self.max_objects, moved))
             else:
                 boxes = [thing.box for thing in things]
                 found = Points(lines, [cell_of(box, width, height) for box in boxes], boxes)
