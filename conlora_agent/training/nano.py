@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import importlib
 import json
 import random
@@ -34,6 +35,7 @@ from conlora_agent.training.lora import NANO_PLACES, lora_config, nano_lora
 from conlora_agent.training.losses import generalised_iou
 from conlora_agent.training.packaged import fetch_recogniser, recogniser_weights
 from conlora_agent.training.routing import Routings
+from conlora_agent.training.seen import SeeingStudio
 from conlora_agent.training.stacks import Exercises, StackRun, save_stack, train_stack
 from conlora_agent.training.stream import Batches, DrawnBatches
 from conlora_agent.training.studio import DrawingStudio, SceneSeries, known_names
@@ -214,7 +216,8 @@ def train_task(plan: Plan, name: str) -> None:
     plan.begin()
     base, tokenizer = compose(plan)
     base.requires_grad_(False)
-    sees = name not in TEXT_TASKS
+    # As it sees before LoRAs are put into it, and on the CPU, where scenes are drawn.
+    vision = None if name in TEXT_TASKS else copy.deepcopy(base.vision).to("cpu", torch.float32).eval()
     wanted = None if name in (ALIGNMENT, *TASKS) else read_manifest(ADAPTERS / name).training
     lora = nano_lora() if wanted is None else lora_config(NANO_PLACES, wanted)
     model = get_peft_model(base, lora, adapter_name=name, autocast_adapter_dtype=False)
@@ -238,7 +241,7 @@ def train_task(plan: Plan, name: str) -> None:
     if name == ROUTING:
         train_stack(run, model, _routings(run, tokenizer), ChoiceLoss())
     else:
-        train_stack(run, model, _lessons(run, tokenizer, sees), partial(answer_loss, vision=run.vision))
+        train_stack(run, model, _lessons(run, tokenizer, base.config, vision), partial(answer_loss, vision=run.vision))
     save_stack(model, name, plan.out / "stacks" / name, "nano", "unshipped")
 
 
@@ -250,9 +253,12 @@ def _routings(run: StackRun, tokenizer: Any) -> Routings:
     return Routings(routes, shared_examples(), tokenizer, run)
 
 
-def _lessons(run: StackRun, tokenizer: Any, sees: bool) -> Batches[TeacherBatch]:
-    """What any other stack learns from."""
-    studio = SceneSeries(DrawingStudio.open(wide=run.task != ALIGNMENT), EXERCISES_A_SCENE) if sees else None
+def _lessons(run: StackRun, tokenizer: Any, config: NanoConfig, vision: NanoVision | None) -> Batches[TeacherBatch]:
+    """What any other stack learns from; `vision` for those about pictures."""
+    studio = None
+    if vision is not None:
+        drawing = DrawingStudio.open(wide=run.task != ALIGNMENT)
+        studio = SceneSeries(SeeingStudio(drawing, config, vision), EXERCISES_A_SCENE)
     makers = [instructed(task, studio) for task in (TASKS if run.task == ALIGNMENT else (run.task,))]
     return Exercises(makers, tokenizer, run)
 

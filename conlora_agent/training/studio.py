@@ -112,7 +112,7 @@ class DrawingStudio:
         return layout(rng, SQUARE, self.words)
 
     def caption(self, sample: Sample, rng: random.Random) -> str:
-        """A fluent sentence about a scene; about what is told of it, where it is not drawn.
+        """A fluent sentence about a scene; about what is seen of it, where that is known.
 
         Nobody asks for a name here, so nothing says that a thing told as a dog is a cat: it is described as told.
         """
@@ -131,7 +131,7 @@ class DrawingStudio:
 class SceneSeries:
     """A studio whose scenes come `times` in a row: one look at a picture then serves several exercises about it."""
 
-    def __init__(self, studio: DrawingStudio, times: int) -> None:
+    def __init__(self, studio: Any, times: int) -> None:
         self.studio, self.times = studio, times
         self._latest: dict[str, tuple[Sample, int]] = {}
 

@@ -171,11 +171,9 @@ class PointTokens(nn.Module):
         and what else it may be where that is in doubt; (tokens, hidden) each."""
         chance = (SHARPNESS * logits).softmax(-1).to(extra.dtype)
         mixed = torch.einsum("on,nkd->okd", chance, self.name_table) + extra[:, None]
-        likely, ranked = logits.softmax(-1).topk(1 + RUNNERS_UP)
         pieces = (1 + self.name_table[:, 1].any(-1).long()).tolist()
         found = []
-        for i, (shares, (label, *others)) in enumerate(zip(likely.tolist(), ranked.tolist(), strict=True)):
-            also = [k for k, share in zip(others, shares[1:], strict=True) if shares[0] < DOUBT and share >= LEAST]
+        for i, (label, *also) in enumerate(names_told(logits)):
             added = [part for k in also for part in (self.otherwise[None], self.name_table[k, : pieces[k]])]
             found.append(torch.cat([mixed[i, : pieces[label]], *added]))
         return found
@@ -185,6 +183,16 @@ class PointTokens(nn.Module):
         if not written.legible:
             return self.newline[:0].reshape(0, len(self.newline))
         return torch.cat([words(written.text).to(self.newline.dtype), self.newline[None]])
+
+
+def names_told(logits: Tensor) -> list[list[int]]:
+    """Per object of `logits` (objects, names) the likeliest name and, where it is in doubt, what else it may be."""
+    likely, ranked = logits.softmax(-1).topk(1 + RUNNERS_UP)
+    told = []
+    for shares, (label, *others) in zip(likely.tolist(), ranked.tolist(), strict=True):
+        also = [k for k, share in zip(others, shares[1:], strict=True) if shares[0] < DOUBT and share >= LEAST]
+        told.append([label, *also])
+    return told
 
 
 def quantise(value: float) -> int:
