@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from safetensors.torch import save_file
 
 from conlora_agent.backbone.nano.configuration import NanoConfig
-from conlora_agent.backbone.nano.look import SIDE, THUMB, crops, of_a_kind, thumbnails
+from conlora_agent.backbone.nano.look import SIDE, THUMB, crops, of_a_kind, seen_below, thumbnails
 from conlora_agent.backbone.nano.vision import NanoVision
 from conlora_agent.core.errors import DataError
 from conlora_agent.training import look
@@ -49,6 +49,15 @@ def test_what_is_wider_than_tall_is_cut_as_a_square_about_its_middle() -> None:
     (cut,) = crops(picture(), [(0.25, 0.55, 0.5, 0.6)])
     assert cut[0, SIDE // 2].mean() > 0.8  # red across the box
     assert cut[2, 0].mean() == 1  # blue above it
+
+
+def test_a_large_box_on_a_narrow_picture_is_cut_where_it_is() -> None:
+    pixels = torch.zeros(3, 64, 1024)
+    pixels[:, 40:] = 1
+    (cut,) = crops(pixels, [(0.02, 0.0, 0.98, 1.0)])
+    side = 0.96 * 1024 * 1.16
+    white = torch.nonzero(cut[0, :, SIDE // 2] > 0.5)[0].item()
+    assert white == pytest.approx((40 - (32 - side / 2)) / side * SIDE, abs=1)
 
 
 @given(st.tuples(*[st.floats(0, 1)] * 4))
@@ -114,7 +123,7 @@ def test_of_what_is_known_the_colour_alone_is_looked_for() -> None:
 def test_a_colour_is_told_from_what_the_trunk_sees_too() -> None:
     vision = small_vision()
     shown = crops(picture(), [BOX])
-    features = vision.look.features(vision.low.trunk, shown)
+    features = seen_below(vision.low.trunk, shown)
     said = vision.look.classify(features, thumbnails(shown)).colour
     assert not torch.allclose(said, vision.look.classify(features.flip(1), thumbnails(shown)).colour)
 
@@ -122,7 +131,7 @@ def test_a_colour_is_told_from_what_the_trunk_sees_too() -> None:
 def test_shards_below_other_layers_are_refused_before_more_are_gathered(tmp_path: Path) -> None:
     vision = small_vision()
     shown = crops(picture(), [BOX])
-    fitting = {"features": vision.look.features(vision.low.trunk, shown).contiguous(), "thumbs": thumbnails(shown)}
+    fitting = {"features": seen_below(vision.low.trunk, shown).contiguous(), "thumbs": thumbnails(shown)}
     save_file(fitting, tmp_path / "0.safetensors")
     _refuse_others(tmp_path, vision)
     save_file(fitting | {"features": fitting["features"][:, :1].contiguous()}, tmp_path / "1.safetensors")
@@ -159,7 +168,7 @@ def small_fit(folder: Path, monkeypatch: pytest.MonkeyPatch, way: float) -> tupl
     """Vision layers whose second look was fitted to eight rows, and the state of that look before."""
     monkeypatch.setattr(look, "BATCH", 4)
     vision = small_vision()
-    features = vision.look.features(vision.low.trunk, torch.rand(8, 3, SIDE, SIDE))
+    features = seen_below(vision.low.trunk, torch.rand(8, 3, SIDE, SIDE))
     labels = torch.tensor([0, 1] * 4)
     rows = {"features": features, "thumbs": torch.zeros(8, 3, THUMB, THUMB, dtype=torch.uint8)}
     rows |= {"names": labels, "colours": labels.clone()}

@@ -17,8 +17,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from conlora_agent.backbone.nano.edges import AROUND, EdgeReader, seen_around, within
-from conlora_agent.backbone.nano.look import crops, square
+from conlora_agent.backbone.nano.edges import AROUND, EdgeReader, into
+from conlora_agent.backbone.nano.look import crops, seen_below, square
 from conlora_agent.backbone.nano.low import Trunk
 from conlora_agent.backbone.nano.points import iou
 from conlora_agent.core.types import Box
@@ -56,35 +56,43 @@ class EdgeRun:
     workers: int = 1
     device: str = "cpu"
 
+    @property
+    def file(self) -> Path:
+        """Where what was fitted is saved."""
+        return self.out / "edges.pt"
+
 
 Rows = tuple[Tensor, Tensor, Tensor]
 """Features (n, CHANNELS, CELLS, CELLS; float16), boxes as found and as they are (n, 4), 0..1 of their squares."""
+Squares = tuple[Tensor, Tensor, Tensor]
+"""The same with the squares themselves (n, 3, SIDE, SIDE; uint8) in place of the features."""
 
 
-class Shaken(Batches[Rows]):
-    """Endless squares (boxes, 3, SIDE, SIDE) uint8 around shaken boxes of drawn objects, with the boxes as in Rows."""
+class Shaken(Batches[Squares]):
+    """Endless squares around shaken boxes of drawn objects."""
 
     def __init__(self, studio: DrawingStudio, seed: int) -> None:
         self.studio, self.seed = studio, seed
 
-    def batch(self, number: int, scenes: int = 16) -> Rows:
+    def batch(self, number: int, scenes: int = 16) -> Squares:
         """All objects of some scenes, in batch `number` of the stream."""
         rng = random.Random(f"{self.seed}/{number}")
-        rows: list[Rows] = []
+        rows: list[Squares] = []
         while len(rows) < scenes:
             sample = self.studio.mixture(rng, SQUARE)
             if sample.objects:
                 right = [item.box for item in sample.objects for _ in range(TWICE)]
-                rows.append(squares(sample.picture, right, [shaken(rng, box) for box in right]))
+                found = [cut_off(shaken(rng, box), *SQUARE) for box in right]
+                rows.append(squares(sample.picture, right, found))
         return _joined(rows)
 
 
 def train(reader: EdgeReader, trunk: Trunk, studio: DrawingStudio, heldout: DrawingStudio, run: EdgeRun) -> None:
     """Draw scenes, fit `reader` to the boxes in them and save it."""
     held = gathered(trunk, Shaken(heldout, seed=77), HELD, run)
-    fit(reader.cpu(), gathered(trunk, Shaken(studio, run.seed), BOXES, run), held)
+    fit(reader, gathered(trunk, Shaken(studio, run.seed), BOXES, run), held)
     run.out.mkdir(parents=True, exist_ok=True)
-    keep(run.out / "edges.pt", reader.state_dict())
+    keep(run.file, reader.state_dict())
 
 
 @torch.no_grad()
@@ -94,7 +102,7 @@ def gathered(trunk: Trunk, boxes: Shaken, count: int, run: EdgeRun) -> Rows:
     start, found = time.monotonic(), 0
     rows: list[Rows] = []
     for number, (shown, given, right) in enumerate(loader(boxes, run.workers), 1):
-        features = seen_around(trunk, shown.to(run.device).float() / 255)
+        features = seen_below(trunk, shown.to(run.device).float() / 255)
         rows.append((features.half().cpu(), given, right))
         found += len(given)
         if number % EACH == 0:
@@ -109,21 +117,21 @@ def _joined(rows: list[Rows]) -> Rows:
     return first, given, right
 
 
-def squares(picture: NDArray[np.uint8], right: list[Box], given: list[Box]) -> Rows:
-    """Squares around the boxes `given`, in pixels, of a picture (height, width, 3); see Shaken."""
+def squares(picture: NDArray[np.uint8], right: list[Box], given: list[Box]) -> Squares:
+    """Squares around the boxes `given`, in pixels, of a picture (height, width, 3)."""
     height, width = picture.shape[:2]
     pixels = torch.from_numpy(picture.copy()).permute(2, 0, 1).float()
     shares = [(x0 / width, y0 / height, x1 / width, y1 / height) for x0, y0, x1, y1 in given]
     frames = [square(box, width, height, AROUND) for box in shares]
     placed = [
-        torch.tensor([within(box, frame, 1, 1) for box, frame in zip(boxes, frames, strict=True)])
+        torch.tensor([into(box, frame, 1, 1) for box, frame in zip(boxes, frames, strict=True)])
         for boxes in (given, right)
     ]
     return crops(pixels, shares, AROUND).round().to(torch.uint8), placed[0], placed[1]
 
 
 def shaken(rng: random.Random, box: Box) -> Box:
-    """A box as the first look might find it."""
+    """A box in pixels as the first look might find it."""
     x0, y0, x1, y1 = box
     width, height, far = x1 - x0, y1 - y0, rng.choice(SHAKES)
     while True:
@@ -131,6 +139,12 @@ def shaken(rng: random.Random, box: Box) -> Box:
         top, bottom = y0 + rng.gauss(LOWER * far, far) * height, y1 + rng.gauss(0, far) * height
         if right - left > max(2, LEAST * width) and bottom - top > max(2, LEAST * height):
             return left, top, right, bottom
+
+
+def cut_off(box: Box, width: int, height: int) -> Box:
+    """What of a box lies on a picture of this size."""
+    x0, y0, x1, y1 = box
+    return max(0.0, x0), max(0.0, y0), min(float(width), x1), min(float(height), y1)
 
 
 def fit(reader: EdgeReader, rows: Rows, held: Rows) -> None:

@@ -23,7 +23,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from conlora_agent.backbone.nano.configuration import NanoConfig
-from conlora_agent.backbone.nano.look import SIDE, SecondLook, crops, thumbnails
+from conlora_agent.backbone.nano.look import SIDE, SecondLook, crops, seen_below, thumbnails
 from conlora_agent.backbone.nano.low import Block
 from conlora_agent.backbone.nano.vision import NanoVision
 from conlora_agent.core.errors import DataError
@@ -128,7 +128,7 @@ def gather(run: LookRun, model: NanoVision, config: NanoConfig, studio: DrawingS
 def _refuse_others(folder: Path, model: NanoVision) -> None:
     """Raises DataError naming the first shard that was gathered below other layers or with other thumbnails."""
     blank = torch.zeros(1, 3, SIDE, SIDE, device=next(model.parameters()).device)
-    wanted = {"features": model.look.features(model.low.trunk, blank), "thumbs": thumbnails(blank)}
+    wanted = {"features": seen_below(model.low.trunk, blank), "thumbs": thumbnails(blank)}
     for file in sorted(folder.glob("*.safetensors")):
         with safe_open(file, "pt") as shard:
             if any(shard.get_slice(key).get_shape()[1:] != list(one.shape[1:]) for key, one in wanted.items()):
@@ -139,7 +139,7 @@ def _shard(cuts: Cuts, model: NanoVision, device: str, workers: int, size: int =
     rows: dict[str, list[Tensor]] = {"features": [], "thumbs": [], "names": [], "colours": []}
     for shown, names, colours in loader(cuts, workers):
         pixels = shown.to(device).float() / 255
-        rows["features"].append(model.look.features(model.low.trunk, pixels).half().cpu())
+        rows["features"].append(seen_below(model.low.trunk, pixels).half().cpu())
         rows["thumbs"].append(thumbnails(pixels).mul(255).round().to(torch.uint8).cpu())
         rows["names"].append(names)
         rows["colours"].append(colours)

@@ -56,10 +56,9 @@ def _focal(logits: Tensor, heat: Tensor) -> Tensor:
 
 def generalised_iou(a: Tensor, b: Tensor) -> Tensor:
     """Generalised IoU (arXiv:1902.09630) of boxes given as distances to the four sides from a shared point, (n, 4)."""
-    area_a = (a[:, 0] + a[:, 2]) * (a[:, 1] + a[:, 3])
-    area_b = (b[:, 0] + b[:, 2]) * (b[:, 1] + b[:, 3])
-    low, high = torch.minimum(a, b), torch.maximum(a, b)
-    inter = (low[:, 0] + low[:, 2]) * (low[:, 1] + low[:, 3])
-    hull = (high[:, 0] + high[:, 2]) * (high[:, 1] + high[:, 3])
+    area_a, area_b, inter, hull = (
+        (box[:, 0] + box[:, 2]).clamp(min=0) * (box[:, 1] + box[:, 3]).clamp(min=0)
+        for box in (a, b, torch.minimum(a, b), torch.maximum(a, b))
+    )
     union = area_a + area_b - inter
     return inter / union - (hull - union) / hull

@@ -148,8 +148,10 @@ def train_columns(plan: Plan) -> None:
 def train_edges(plan: Plan) -> None:
     """What moves the edges of boxes, from what is shipped if anything."""
     plan.begin()
-    vision = _vision()[1].eval()
     run = edges.EdgeRun(plan.out / "look", plan.seed, plan.workers, plan.device)
+    if run.file.exists():
+        return  # stacks begun since then were trained with these
+    vision = _vision()[1]
     edges.train(vision.edges, vision.low.trunk, DrawingStudio.open(), DrawingStudio.open("heldout"), run)
 
 
@@ -188,17 +190,15 @@ def compose(plan: Plan) -> tuple[Any, Any]:
         assemble.load_trained(model, shipped)
     else:
         take_recogniser(model.vision)
-    seen, looked = plan.out / "vision" / "vision.pt", plan.out / "look" / "look.pt"
-    vision = model.vision
-    others = {"photographs": vision.photographs.gate, "columns": vision.columns, "edges": vision.edges}
+    seen, vision = plan.out / "vision" / "vision.pt", model.vision
+    others = {
+        "look": vision.look, "photographs": vision.photographs.gate, "columns": vision.columns, "edges": vision.edges
+    }  # fmt: skip
     if seen.exists():
         # These have stages, and checkpoints, of their own.
         with reading(seen) as state:
-            own = ("look.", "columns.", "edges.")
+            own = tuple(f"{name}." for name in others)
             vision.load_state_dict({k: v for k, v in state["model"].items() if not k.startswith(own)}, strict=False)
-    if looked.exists():
-        with reading(looked) as state:
-            vision.look.load_state_dict(state)
     for name, part in others.items():
         if (file := plan.out / "look" / f"{name}.pt").exists():
             with reading(file) as state:

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
+from adapters.exercise import Studio
 from conlora_agent.settings import Settings
 from conlora_agent.training.draw import questions
 from conlora_agent.training.draw.asking import Asked
@@ -131,7 +132,7 @@ class DrawingStudio:
 class SceneSeries:
     """A studio whose scenes come `times` in a row: one look at a picture then serves several exercises about it."""
 
-    def __init__(self, studio: Any, times: int) -> None:
+    def __init__(self, studio: Studio, times: int) -> None:
         self.studio, self.times = studio, times
         self._latest: dict[str, tuple[Sample, int]] = {}
 

@@ -50,9 +50,8 @@ def pretrain(run: VisionRun, model: NanoVision, batches: DrawnBatches, check: An
     run.out.mkdir(parents=True, exist_ok=True)
     model.to(run.device).train()
     model.low.trunk.requires_grad_(False)
-    model.look.requires_grad_(False)
-    model.photographs.requires_grad_(False)
-    model.reader.requires_grad_(False)
+    for part in (model.look, model.photographs, model.reader, model.columns, model.edges):
+        part.requires_grad_(False)
     learned = [p for p in model.parameters() if p.requires_grad]
     optimizer = torch.optim.AdamW(learned, lr=run.rate, betas=(0.9, 0.98), weight_decay=0.02)
     step, spent = _resume(run, model, optimizer)

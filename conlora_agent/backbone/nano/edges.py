@@ -13,17 +13,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from conlora_agent.backbone.nano.look import OWN, SIDE, crops, square
-from conlora_agent.backbone.nano.low import STAGES, Trunk
+from conlora_agent.backbone.nano.look import CHANNELS, SIDE, crops, seen_below, square
+from conlora_agent.backbone.nano.low import Trunk
 from conlora_agent.core.types import Box
 
 AROUND = 0.25
 """Surroundings shown on each side of a box, as a share of its longer side."""
 CELLS = SIDE // 16
 """Cells of the trunk's features in each direction of the square."""
-CHANNELS = STAGES[len(STAGES) - len(OWN) - 1][3]
-BELOW = sum(stage[4] for stage in OWN)
-"""The features are those below so many of the trunk's last blocks, which the second look starts from, too."""
 
 
 class EdgeReader(nn.Module):
@@ -56,20 +53,15 @@ class EdgeReader(nn.Module):
         if not boxes:
             return []
         height, width = picture.shape[-2:]
-        features = seen_around(trunk, crops(picture, boxes, AROUND))
+        features = seen_below(trunk, crops(picture, boxes, AROUND))
         frames = [square(box, width, height, AROUND) for box in boxes]
-        given = [within(box, frame, width, height) for box, frame in zip(boxes, frames, strict=True)]
+        given = [into(box, frame, width, height) for box, frame in zip(boxes, frames, strict=True)]
         placed = self(features, torch.tensor(given, device=features.device)).tolist()
-        found = (onto(box, frame, width, height) for box, frame in zip(placed, frames, strict=True))
+        found = (out_of(box, frame, width, height) for box, frame in zip(placed, frames, strict=True))
         return [new if new[0] < new[2] and new[1] < new[3] else old for new, old in zip(found, boxes, strict=True)]
 
 
-def seen_around(trunk: Trunk, shown: Tensor) -> Tensor:
-    """What the trunk sees in squares (boxes, 3, SIDE, SIDE; 0..1), (boxes, CHANNELS, CELLS, CELLS)."""
-    return trunk.below_last(trunk.normalised(shown), BELOW)
-
-
-def within(box: Box, frame: tuple[float, float, float], width: int, height: int) -> Box:
+def into(box: Box, frame: tuple[float, float, float], width: int, height: int) -> Box:
     """A box 0..1 of a picture as a box 0..1 of a square of it, given in pixels as left, top and side."""
     left, top, side = frame
     x0, y0, x1, y1 = box
@@ -81,8 +73,8 @@ def within(box: Box, frame: tuple[float, float, float], width: int, height: int)
     )
 
 
-def onto(box: Sequence[float], frame: tuple[float, float, float], width: int, height: int) -> Box:
-    """The reverse of `within`, cut off at the picture's edges."""
+def out_of(box: Sequence[float], frame: tuple[float, float, float], width: int, height: int) -> Box:
+    """The reverse of `into`, cut off at the picture's edges."""
     left, top, side = frame
     xs = [min(1.0, max(0.0, (left + x * side) / width)) for x in box[::2]]
     ys = [min(1.0, max(0.0, (top + y * side) / height)) for y in box[1::2]]

