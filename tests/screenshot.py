@@ -33,7 +33,7 @@ def main(file: Path = FILE) -> None:
         for task in ("grounding", "ocr"):  # so that the times shown are not those of loading
             agent.ask(WHERE, image=png((640, 480)), task=task)
         with serving_page(page), chromium() as browser:
-            tab = Tab(browser.new_context(viewport=SIZE, device_scale_factor=1.5, color_scheme="light"), page.url)
+            tab = Tab(browser.new_context(viewport=SIZE, device_scale_factor=1.25, color_scheme="light"), page.url)
             tab.page.set_default_timeout(300_000)
             tab.give("drop", ["table.png"], PICTURE.read_bytes())
             tab.thumbs(1)
@@ -47,7 +47,7 @@ def main(file: Path = FILE) -> None:
         for turn in agent.threads.show(agent.threads.list()[0].id).turns:
             sys.stdout.write(f"{turn.text} {[step.route for step in turn.steps]}: {turn.answer}\n")
     with Image.open(io.BytesIO(shot)) as picture:
-        picture.convert("RGB").save(file, "WEBP", quality=82, method=6)
+        picture.convert("RGB").save(file, "WEBP", quality=60, method=6)
 
 
 if __name__ == "__main__":
