@@ -42,7 +42,6 @@ LEAST = 0.3
 """Share of a side that a shaken box has at least."""
 CLOSE = 0.75
 """IoU from which a box counts as close."""
-
 EACH = 50
 """Batches between two lines of the log."""
 
@@ -137,7 +136,7 @@ def shaken(rng: random.Random, box: Box) -> Box:
     while True:
         left, right = (x + rng.gauss(0, far) * width for x in (x0, x1))
         top, bottom = y0 + rng.gauss(LOWER * far, far) * height, y1 + rng.gauss(0, far) * height
-        if right - left > max(2, LEAST * width) and bottom - top > max(2, LEAST * height):
+        if right - left > LEAST * width and bottom - top > LEAST * height:
             return left, top, right, bottom
 
 
