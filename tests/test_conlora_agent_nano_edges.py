@@ -18,6 +18,7 @@ from conlora_agent.backbone.nano.points import _objects
 from conlora_agent.backbone.nano.vision import NanoVision
 from conlora_agent.core.types import Box
 from conlora_agent.training import edges as training
+from conlora_agent.training.draw.sample import Sample
 from conlora_agent.training.studio import DrawingStudio
 from tests.drawings import WORDS, fonts, material
 
@@ -137,7 +138,7 @@ def test_boxes_in_training_end_where_the_picture_does() -> None:
 def test_rows_say_where_the_drawn_box_lies_in_the_square_of_the_shaken_one() -> None:
     picture = torch.zeros(64, 64, 3, dtype=torch.uint8)
     picture[32:48, 16:32] = 255
-    shown, found, right = training.squares(picture.numpy(), [(16, 32, 32, 48)], [(16, 32, 28, 48)])
+    shown, found, right = training.squares(Sample(picture.numpy()), [(16, 32, 32, 48)], [(16, 32, 28, 48)])
     side = 16 * 1.5
     assert found[0].tolist() == pytest.approx([0.25, 1 / 6, 0.75, 5 / 6])
     assert (right - found)[0].tolist() == pytest.approx([0, 0, 4 / side, 0], abs=1e-6)

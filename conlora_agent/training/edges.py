@@ -12,9 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from conlora_agent.backbone.nano.edges import AROUND, EdgeReader, into
@@ -23,6 +21,8 @@ from conlora_agent.backbone.nano.low import Trunk
 from conlora_agent.backbone.nano.points import iou
 from conlora_agent.core.types import Box
 from conlora_agent.training.checkpoints import keep
+from conlora_agent.training.draw.relations import share
+from conlora_agent.training.draw.sample import Sample
 from conlora_agent.training.losses import generalised_iou
 from conlora_agent.training.optimise import fit_rows
 from conlora_agent.training.stream import Batches, loader
@@ -82,7 +82,7 @@ class Shaken(Batches[Squares]):
             if sample.objects:
                 right = [item.box for item in sample.objects for _ in range(TWICE)]
                 found = [cut_off(shaken(rng, box), *SQUARE) for box in right]
-                rows.append(squares(sample.picture, right, found))
+                rows.append(squares(sample, right, found))
         return _joined(rows)
 
 
@@ -116,11 +116,11 @@ def _joined(rows: list[Rows]) -> Rows:
     return first, given, right
 
 
-def squares(picture: NDArray[np.uint8], right: list[Box], given: list[Box]) -> Squares:
-    """Squares around the boxes `given`, in pixels, of a picture (height, width, 3)."""
-    height, width = picture.shape[:2]
-    pixels = torch.from_numpy(picture.copy()).permute(2, 0, 1).float()
-    shares = [(x0 / width, y0 / height, x1 / width, y1 / height) for x0, y0, x1, y1 in given]
+def squares(sample: Sample, right: list[Box], given: list[Box]) -> Squares:
+    """Squares around the boxes `given` of a picture; all boxes are in pixels."""
+    height, width = sample.picture.shape[:2]
+    pixels = torch.from_numpy(sample.picture.copy()).permute(2, 0, 1).float()
+    shares = [share(box, sample) for box in given]
     frames = [square(box, width, height, AROUND) for box in shares]
     placed = [
         torch.tensor([into(box, frame, 1, 1) for box, frame in zip(boxes, frames, strict=True)])

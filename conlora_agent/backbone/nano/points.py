@@ -6,8 +6,9 @@ Geometry only, on one picture at a time, without gradients; the tokens themselve
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from itertools import islice
 
 import numpy as np
 import torch
@@ -142,27 +143,36 @@ def _objects(heat: Tensor, distances: Tensor, most: int, moved: Moved) -> tuple[
     peak = F.max_pool2d(score[None, None], 3, 1, 1)[0, 0] == score
     cells = torch.nonzero((peak & (score > OBJECT_FLOOR)).flatten()).flatten().tolist()
     cells.sort(key=lambda c: -float(score.flatten()[c]))
-    kept: list[tuple[int, Box]] = []
-    for cell in cells:
-        left, top, right, bottom = distances.flatten(0, 1)[cell].tolist()
-        x, y = (cell % width + 0.5) * CELL, (cell // width + 0.5) * CELL
-        box = (
-            max(0.0, (x - left) / (width * CELL)),
-            max(0.0, (y - top) / (height * CELL)),
-            min(1.0, (x + right) / (width * CELL)),
-            min(1.0, (y + bottom) / (height * CELL)),
-        )
-        if all(iou(box, other) < OVERLAP for _, other in kept):
-            kept.append((cell, box))
-        if len(kept) == most:
-            break
-    apart: list[tuple[int, Box]] = []
-    for (cell, _), box in zip(kept, moved([box for _, box in kept]), strict=True):
-        # What was found twice is now seen to be one.
-        if all(iou(box, other) < OVERLAP for _, other in apart):
-            apart.append((cell, box))
-    apart.sort(key=lambda item: item[1][0] + item[1][2])
+    found = ((cell, _box(cell, distances.flatten(0, 1)[cell].tolist(), width, height)) for cell in cells)
+    kept = list(islice(_apart(found), most))
+    placed = moved([box for _, box in kept])
+    # What was found twice is now seen to be one.
+    apart = sorted(
+        _apart((cell, box) for (cell, _), box in zip(kept, placed, strict=True)),
+        key=lambda item: item[1][0] + item[1][2],
+    )
     return [cell for cell, _ in apart], [box for _, box in apart]
+
+
+def _box(cell: int, distances: list[float], width: int, height: int) -> Box:
+    """The box, 0..1 of a canvas of so many cells, whose sides lie at these distances from a cell's middle."""
+    left, top, right, bottom = distances
+    x, y = (cell % width + 0.5) * CELL, (cell // width + 0.5) * CELL
+    return (
+        max(0.0, (x - left) / (width * CELL)),
+        max(0.0, (y - top) / (height * CELL)),
+        min(1.0, (x + right) / (width * CELL)),
+        min(1.0, (y + bottom) / (height * CELL)),
+    )
+
+
+def _apart(found: Iterable[tuple[int, Box]]) -> Iterator[tuple[int, Box]]:
+    """Of boxes that overlap, the first; the surer ones come first."""
+    kept: list[Box] = []
+    for cell, box in found:
+        if all(iou(box, other) < OVERLAP for other in kept):
+            kept.append(box)
+            yield cell, box
 
 
 def _area(box: Box) -> float:
