@@ -11,7 +11,7 @@ from PIL import Image, ImageDraw
 from conlora_agent.training import studio
 from conlora_agent.training.draw import icons
 from conlora_agent.training.draw.colours import COLOURS
-from conlora_agent.training.draw.material import Material, Sprite
+from conlora_agent.training.draw.material import FEW, FEW_RESTYLED, Material, Sprite
 from conlora_agent.training.draw.names import EMOJI
 from conlora_agent.training.draw.scenes import emoji
 from conlora_agent.training.draw.styles import inked, reshaped, restyled
@@ -100,6 +100,14 @@ def test_icons_are_drawn_by_their_share_and_in_colours() -> None:
     picked = [material.pick(rng, "car") for _ in range(300)]
     assert 70 < sum(sprite.ink for sprite in picked) < 140
     assert len({emoji(rng, drawn, 40).colour for _ in range(60)}) > 5
+
+
+def test_few_drawings_are_few_however_many_icons_there_are() -> None:
+    pixels = np.asarray(ring())
+    icon, drawing = Sprite("car", "game-icons", pixels, "black"), Sprite("dog", "test", pixels, "black")
+    few = Material({"car": (drawing,) * FEW + (icon,) * 9, "dog": (drawing,) * (FEW + 1)}).with_few()
+    assert {name: len(some) for name, some in few.sprites.items()} == {"car": FEW + 9}
+    assert few.restyled == FEW_RESTYLED
 
 
 def test_what_is_held_out_keeps_its_own_style(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,12 +12,16 @@ from hypothesis import strategies as st
 from safetensors.torch import save_file
 
 from conlora_agent.backbone.nano.configuration import NanoConfig
-from conlora_agent.backbone.nano.look import SIDE, THUMB, crops, of_a_kind, seen_below, thumbnails
+from conlora_agent.backbone.nano.look import MARGIN, SIDE, THUMB, crops, of_a_kind, seen_below, thumbnails
 from conlora_agent.backbone.nano.vision import NanoVision
 from conlora_agent.core.errors import DataError
+from conlora_agent.core.types import Box
 from conlora_agent.training import look
 from conlora_agent.training.checkpoints import reading
-from conlora_agent.training.look import LookRun, _filtered, _refuse_others, fit, mixed, shaken
+from conlora_agent.training.draw.material import FEW_RESTYLED, Material
+from conlora_agent.training.look import Cuts, LookRun, _filtered, _refuse_others, fit, gather, mixed, shaken
+from conlora_agent.training.studio import DrawingStudio, known_names
+from tests.drawings import WORDS, fonts, material
 
 BOX = (0.25, 0.5, 0.5, 0.75)
 
@@ -46,7 +51,7 @@ def test_a_cut_shows_the_box_with_a_margin_around_it() -> None:
 
 
 def test_what_is_wider_than_tall_is_cut_as_a_square_about_its_middle() -> None:
-    (cut,) = crops(picture(), [(0.25, 0.55, 0.5, 0.6)])
+    (cut,) = crops(picture(), [(0.25, 0.55, 0.5, 0.6)], 0.08)
     assert cut[0, SIDE // 2].mean() > 0.8  # red across the box
     assert cut[2, 0].mean() == 1  # blue above it
 
@@ -55,7 +60,7 @@ def test_a_large_box_on_a_narrow_picture_is_cut_where_it_is() -> None:
     pixels = torch.zeros(3, 64, 1024)
     pixels[:, 40:] = 1
     (cut,) = crops(pixels, [(0.02, 0.0, 0.98, 1.0)])
-    side = 0.96 * 1024 * 1.16
+    side = 0.96 * 1024 * (1 + 2 * MARGIN)
     white = torch.nonzero(cut[0, :, SIDE // 2] > 0.5)[0].item()
     assert white == pytest.approx((40 - (32 - side / 2)) / side * SIDE, abs=1)
 
@@ -97,6 +102,46 @@ def test_a_shaken_box_stays_a_box(seed: int) -> None:
     x0, y0, x1, y1 = shaken(random.Random(seed), (10, 20, 14, 60), 256, 256)
     assert x0 < x1
     assert y0 < y1
+
+
+def test_batches_show_the_studios_in_turn(tmp_path: Path) -> None:
+    studio = DrawingStudio(fonts(tmp_path), WORDS, material())
+    cars = replace(studio, material=Material({"car": material().sprites["car"]}))
+    known = known_names()
+    config = NanoConfig(names=known["names"], colours=known["colours"])
+    cuts = Cuts([studio, cars], config, seed=3)
+    named = [{known["names"][label] for label in cuts.batch(k)[1].tolist()} & {*material().sprites} for k in range(4)]
+    assert named[1] == named[3] == {"car"}
+    assert named[0] | named[2] == {*material().sprites}
+
+
+def test_one_batch_in_three_has_names_with_few_drawings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[Cuts] = []
+
+    def shard(cuts: Cuts, *given: object) -> dict[str, torch.Tensor]:
+        made.append(cuts)
+        return {"names": torch.zeros(1)}
+
+    monkeypatch.setattr(look, "_shard", shard)
+    config = NanoConfig(names=[], colours=[])
+    gather(LookRun(tmp_path / "cuts", 1e-3), small_vision(), config, DrawingStudio((), WORDS, material()))
+    cuts = made[0]
+    assert [studio.material.restyled for studio in cuts.studios] == [0, 0, FEW_RESTYLED]
+    assert cuts.margins == look.MARGINS
+
+
+def test_squares_show_more_or_less_of_what_is_around(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shown: list[float] = []
+
+    def cut(picture: torch.Tensor, boxes: list[Box], margin: float) -> torch.Tensor:
+        shown.append(margin)
+        return torch.zeros(len(boxes), 3, SIDE, SIDE)
+
+    monkeypatch.setattr(look, "crops", cut)
+    known = known_names()
+    config = NanoConfig(names=known["names"], colours=known["colours"])
+    Cuts([DrawingStudio(fonts(tmp_path), WORDS, material())], config, seed=3, margins=(0.1, 0.2)).batch(0)
+    assert 0.1 <= min(shown) < 0.12 < 0.18 < max(shown) <= 0.2
 
 
 def test_what_looks_alike_is_described_alike_and_the_rest_is_left_as_it_is() -> None:

@@ -9,9 +9,9 @@ from __future__ import annotations
 import os
 import random
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from conlora_agent.backbone.nano.configuration import NanoConfig
-from conlora_agent.backbone.nano.look import SIDE, SecondLook, crops, seen_below, thumbnails
+from conlora_agent.backbone.nano.look import MARGIN, SIDE, SecondLook, crops, seen_below, thumbnails
 from conlora_agent.backbone.nano.low import Block
 from conlora_agent.backbone.nano.vision import NanoVision
 from conlora_agent.core.errors import DataError
@@ -41,11 +41,15 @@ GENTLER = 6
 """The packaged layers learn so many times slower than the new ones."""
 MIXED, TAME = 0.5, 0.3
 """Share of drawings whose features get some of another's style, and how evenly; the smaller, the less often halves."""
-WAY = 0.6
+WAY = 0.5
 """How far to go from layers that ship to those trained on from them: what lies between names unseen styles better than
 either (WiSE-FT, Wortsman et al. 2022, arXiv:2109.01903)."""
-SHAKE = 0.06
-"""Standard deviation of a box's shift and stretch, as a share of its sides: what the first look errs by."""
+SHAKE = 0.03
+"""Standard deviation of an edge, as a share of the box's side: what is left when edges have been moved."""
+EVERY = 3
+"""One batch in so many has only names with few drawings (besides things drawn by code)."""
+MARGINS = (0.06, 0.26)
+"""Least and most surroundings shown, as look.MARGIN is: names are learned at several sizes."""
 
 
 @dataclass
@@ -66,34 +70,44 @@ class LookRun:
 
 
 class Cuts(Batches[tuple[Tensor, Tensor, Tensor]]):
-    """Endless squares (objects, 3, SIDE, SIDE) uint8 of drawn scenes, with the labels of their names and colours."""
+    """Endless squares (objects, 3, SIDE, SIDE) uint8 of drawn scenes, with the labels of their names and colours.
+    Batch k is drawn in studio k modulo their number; `margins` as MARGINS.
+    """
 
-    def __init__(self, studio: DrawingStudio, config: NanoConfig, seed: int, first: int = 0) -> None:
-        self.studio, self.seed, self.first = studio, seed, first
+    def __init__(
+        self,
+        studios: Sequence[DrawingStudio],
+        config: NanoConfig,
+        seed: int,
+        first: int = 0,
+        margins: tuple[float, float] = MARGINS,
+    ) -> None:
+        self.studios, self.seed, self.first, self.margins = studios, seed, first, margins
         self.names = {name: i for i, name in enumerate(config.names)}
         self.colours = {colour: i for i, colour in enumerate(config.colours)}
 
     def batch(self, number: int, scenes: int = 16) -> tuple[Tensor, Tensor, Tensor]:
         """All objects of some scenes, in batch `number` of the stream."""
-        rng = random.Random(f"{self.seed}/{number}")
+        rng, studio = random.Random(f"{self.seed}/{number}"), self.studios[number % len(self.studios)]
         shown: list[Tensor] = []
         names: list[int] = []
         colours: list[int] = []
         while len(shown) < scenes:
-            sample = self.studio.mixture(rng, SQUARE)
+            sample = studio.mixture(rng, SQUARE)
             if not sample.objects:
                 continue
             height, width = sample.picture.shape[:2]
             picture = torch.from_numpy(sample.picture.copy()).permute(2, 0, 1).float()
             boxes = [shaken(rng, item.box, width, height) for item in sample.objects]
-            shown.append(crops(picture, boxes).round().to(torch.uint8))
+            squares = [crops(picture, [box], rng.uniform(*self.margins)) for box in boxes]
+            shown.append(torch.cat(squares).round().to(torch.uint8))
             names += [self.names[item.name] for item in sample.objects]
             colours += [self.colours[item.colour or "none"] for item in sample.objects]
         return torch.cat(shown), torch.tensor(names), torch.tensor(colours)
 
 
 def shaken(rng: random.Random, box: Box, width: int, height: int) -> Box:
-    """A pixel box as the first look might find it, 0..1."""
+    """A pixel box as it might be found, its edges moved; 0..1."""
     w, h = box[2] - box[0], box[3] - box[1]
     x0, x1 = (x + rng.gauss(0, SHAKE) * w for x in (box[0], box[2]))
     y0, y1 = (y + rng.gauss(0, SHAKE) * h for y in (box[1], box[3]))
@@ -102,7 +116,8 @@ def shaken(rng: random.Random, box: Box, width: int, height: int) -> Box:
 
 def heldout_cuts(config: NanoConfig, model: NanoVision, size: int = 1500) -> dict[str, Tensor]:
     """Features and labels of objects in the drawing style that is never trained on."""
-    return _shard(Cuts(DrawingStudio.open("heldout"), config, seed=77), model, "cpu", 1, size)
+    cuts = Cuts([DrawingStudio.open("heldout")], config, seed=77, margins=(MARGIN, MARGIN))
+    return _shard(cuts, model, "cpu", 1, size)
 
 
 def gather(run: LookRun, model: NanoVision, config: NanoConfig, studio: DrawingStudio) -> None:
@@ -115,8 +130,9 @@ def gather(run: LookRun, model: NanoVision, config: NanoConfig, studio: DrawingS
     shard = len(list(run.out.glob("*.safetensors")))
     # A new stretch of the stream for each shard, so that a resumed run repeats nothing.
     start = time.monotonic()
+    studios = [studio] * (EVERY - 1) + [replace(studio, material=studio.material.with_few())]
     while time.monotonic() - start < run.minutes * 60:
-        cuts = Cuts(studio, config, seed=run.seed, first=shard * 10_000)
+        cuts = Cuts(studios, config, seed=run.seed, first=shard * 10_000)
         # Renamed when whole: what an interrupted run leaves is never taken for a shard.
         save_file(_shard(cuts, model, run.device, run.workers), run.out / "shard.tmp")
         os.replace(run.out / "shard.tmp", run.out / f"{shard:04d}.safetensors")

@@ -2,7 +2,7 @@
 
 The first look (dense.py) gives a box from one vector, at 16 pixels a cell. Each box is cut out with more around it,
 enlarged to a square and shown to the trunk again, and a small network moves its four edges (as in a cascade: Cai &
-Vasconcelos 2018, arXiv:1712.00726). The second look (look.py) then sees all of a thing and little else.
+Vasconcelos 2018, arXiv:1712.00726). The second look (look.py) then sees all of a thing and a rim around it.
 """
 
 from __future__ import annotations

@@ -22,8 +22,9 @@ from conlora_agent.core.types import Box
 
 SIDE = 160
 """Side in pixels of the enlarged square."""
-MARGIN = 0.08
-"""Surroundings shown on each side of the box, as a share of its longer side."""
+MARGIN = 0.2
+"""Surroundings shown on each side of the box, as a share of its longer side: chosen on drawings in the held-out style,
+none of them in the evaluation sets."""
 THUMB = 8
 """Side of the thumbnail that the colour is read from."""
 OWN = STAGES[4:]

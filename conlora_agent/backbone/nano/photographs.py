@@ -30,6 +30,8 @@ CLASSIFIED, MAPPED = 224, 448
 is made at."""
 SHOWN, INSIDE = 0.4, 0.4
 """What a photograph shows is said from this chance on; its box holds the cells above this share of the map's range."""
+AROUND = 0.08
+"""Surroundings shown on each side of a thing that is classified, as a share of its longer side."""
 DIVIDED = ("animal", "vehicle", "food")
 """Groups in which the classifier knows more kinds than the detector."""
 NEVER = -1e4
@@ -101,7 +103,7 @@ class Photographs(nn.Module):
         places, sure = detector.apart(boxes[0].float(), chances[0].float(), most)
         if not places:
             return []
-        seen = trunk.coarsest(trunk.normalised(crops(pixels, places)))
+        seen = trunk.coarsest(trunk.normalised(crops(pixels, places, AROUND)))
         kinds = self._kinds(self.classifier(seen).mean((2, 3)))
         return [Found(*one) for one in zip(places, self._combined(sure, kinds), strict=True)]
 

@@ -51,6 +51,10 @@ SIDE = 192
 """Side of a rasterised emoji, pixels."""
 ICONS = 0.35
 """Share of icons among drawings of what has other drawings, too."""
+FEW = 7
+"""A name has few drawings if there are at most so many of it, icons aside."""
+FEW_RESTYLED = 0.8
+"""Share of what is drawn of such names alone that is given another style."""
 
 
 @dataclass(frozen=True)
@@ -63,9 +67,14 @@ class Sprite:
     colour: str | None
 
     @property
+    def icon(self) -> bool:
+        """Whether it is of a set of icons."""
+        return self.style in icons.SETS
+
+    @property
     def ink(self) -> bool:
         """Whether it is drawn with one ink alone, so that it can be coloured in at will."""
-        return self.style in icons.SETS and self.style not in icons.COLOURED
+        return self.icon and self.style not in icons.COLOURED
 
 
 @dataclass(frozen=True)
@@ -88,10 +97,15 @@ class Material:
                 found[sprite.name].append(sprite)
         return cls({name: tuple(sprites) for name, sprites in found.items()})
 
+    def with_few(self) -> Material:
+        """Names with few drawings alone: what is known by few drawings is missed most often in another style."""
+        few = {name: some for name, some in self.sprites.items() if sum(not s.icon for s in some) <= FEW}
+        return Material(few, FEW_RESTYLED)
+
     def pick(self, rng: random.Random, name: str) -> Sprite:
         """A random drawing of a name. There are many icons of some, so they are drawn by their share."""
-        of_icons = [sprite for sprite in self.sprites[name] if sprite.style in icons.SETS]
-        others = [sprite for sprite in self.sprites[name] if sprite.style not in icons.SETS]
+        of_icons = [sprite for sprite in self.sprites[name] if sprite.icon]
+        others = [sprite for sprite in self.sprites[name] if not sprite.icon]
         return rng.choice(of_icons if of_icons and (not others or rng.random() < ICONS) else others)
 
 
