@@ -47,7 +47,7 @@ def main(file: Path = FILE) -> None:
         for turn in agent.threads.show(agent.threads.list()[0].id).turns:
             sys.stdout.write(f"{turn.text} {[step.route for step in turn.steps]}: {turn.answer}\n")
     with Image.open(io.BytesIO(shot)) as picture:
-        picture.convert("RGB").save(file, "WEBP", quality=60, method=6)
+        picture.convert("RGB").save(file, "WEBP", quality=40, method=6)
 
 
 if __name__ == "__main__":
