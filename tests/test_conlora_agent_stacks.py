@@ -11,7 +11,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from conlora_agent.backbone.nano.places import NANO_PLACES
-from conlora_agent.backbone.stacks import Stacks, per_row
+from conlora_agent.backbone.stacks import Stacks, per_row, read_layers
 from conlora_agent.core.errors import UnknownName, WeightsError
 from conlora_agent.core.protocols import GenerateRequest
 from tests.tiny_nano import tiny_backbone, tiny_model, tiny_stack, tiny_tokenizer
@@ -59,6 +59,17 @@ def test_rows_of_a_batch_are_adapted_each_by_its_own_stack(tmp_path: Path, model
     for row, stack in enumerate(chosen):
         with stacks.on(stack):
             torch.testing.assert_close(mixed[row], logits(model, rows=3)[row])
+
+
+def test_what_is_zero_is_no_part_of_a_stack(tmp_path: Path, model: Any) -> None:
+    file = tiny_stack(tmp_path, 1) / "adapter_model.safetensors"
+    whole = read_layers("a", tmp_path, model)
+    tensors = load_file(file)
+    seen = [key for key in tensors if "vision.upper" in key and "lora_B" in key]
+    save_file({key: value * (key not in seen) for key, value in tensors.items()}, file)
+    left = read_layers("a", tmp_path, model)
+    assert {name for name in whole if name not in left} == {name for name in whole if name.startswith("vision.upper")}
+    assert 0 < len(left) == len(whole) - len(seen)
 
 
 def test_a_switch_touches_no_layer(tmp_path: Path, model: Any) -> None:

@@ -115,9 +115,8 @@ class Stacks:
 
     def _load(self, name: str, folder: Path, version: int) -> None:
         stack = Stack(name, version, read_layers(name, folder, self._model))
-        for layer, lora in stack.layers.items():
-            # Zeros are what training leaves in a layer that it never reached.
-            if self._idle.fullmatch(layer) and lora.up.any():
+        for layer in stack.layers:
+            if self._idle.fullmatch(layer):
                 raise _broken(name, f"nothing uses the output of {layer}: its LoRA would do nothing")
         self._resident.put(name, stack, stack.nbytes)
         for layer in stack.layers.keys() - self._hooked:
@@ -187,7 +186,9 @@ def _rows(loras: Sequence[Lora | None]) -> RowLoras:
 
 
 def read_layers(name: str, folder: Path, model: nn.Module) -> dict[str, Lora]:
-    """The LoRAs that PEFT wrote to `folder`, on the device and in the type of `model`. Raises WeightsError."""
+    """The LoRAs that PEFT wrote to `folder`, on the device and in the type of `model`, but for those that are zero:
+    they add nothing, and a picture need not be seen anew for them. Raises WeightsError.
+    """
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 
@@ -205,7 +206,9 @@ def read_layers(name: str, folder: Path, model: nn.Module) -> dict[str, Lora]:
         if match is None or tensor.dim() != 2:
             raise _broken(name, f"{key} is no LoRA of a linear layer")
         sides.setdefault(match["module"], {})[match["side"]] = tensor
-    return {layer: _lora(name, layer, pair, config, model) for layer, pair in sides.items()}
+    loras = {layer: _lora(name, layer, pair, config, model) for layer, pair in sides.items()}
+    # Zeros are what training leaves in a layer that it never reached.
+    return {layer: lora for layer, lora in loras.items() if lora.up.any()}
 
 
 def _lora(name: str, layer: str, pair: dict[str, Tensor], config: dict[str, Any], model: nn.Module) -> Lora:

@@ -19,13 +19,14 @@ ROUNDS = 5
 
 def run(backbone: LocalBackbone, stacks: Mapping[str, Path], note: Callable[[str], None]) -> dict[str, Any]:
     """Time from picture to visual tokens: cold, then for a second stack with and without a vision part."""
-    first, second = list(stacks.items())[:2]
-    backbone.attach(*first)
-    backbone.attach(*second)
-    with language_only(second[1], backbone.profile.language_module) as folder:
+    for name, folder in stacks.items():
+        backbone.attach(name, folder)
+    # Last those that adapt the encoder: others see what is there already.
+    first, *_, second = sorted(stacks, key=lambda name: backbone.sight.parts(backbone.loras.get(name)).tower)
+    with language_only(stacks[second], backbone.profile.language_module) as folder:
         backbone.attach("language_only", folder)
     with torch.inference_mode():
-        taken = look_times(backbone, *(backbone.loras.get(name) for name in (first[0], second[0], "language_only")))
+        taken = look_times(backbone, *(backbone.loras.get(name) for name in (first, second, "language_only")))
     note("vision, cold: {cold} ms; warm: {warm} ms; without a vision LoRA: {without} ms".format(**taken))
     return {
         "ratio": round(taken["cold"] / taken["warm"], 2),
