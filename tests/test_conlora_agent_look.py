@@ -42,8 +42,13 @@ def small_vision() -> NanoVision:
     return NanoVision(config).eval()
 
 
+def known_config() -> NanoConfig:
+    known = known_names()
+    return NanoConfig(names=known["names"], colours=known["colours"])
+
+
 def test_a_cut_shows_the_box_with_a_margin_around_it() -> None:
-    (cut,) = crops(picture(), [BOX])
+    (cut,) = crops(picture(), [BOX], MARGIN)
     assert cut.shape == (3, SIDE, SIDE)
     middle, corner = cut[:, SIDE // 2, SIDE // 2], cut[:, 2, 2]
     assert middle.tolist() == [1, 0, 0]
@@ -59,7 +64,7 @@ def test_what_is_wider_than_tall_is_cut_as_a_square_about_its_middle() -> None:
 def test_a_large_box_on_a_narrow_picture_is_cut_where_it_is() -> None:
     pixels = torch.zeros(3, 64, 1024)
     pixels[:, 40:] = 1
-    (cut,) = crops(pixels, [(0.02, 0.0, 0.98, 1.0)])
+    (cut,) = crops(pixels, [(0.02, 0.0, 0.98, 1.0)], MARGIN)
     side = 0.96 * 1024 * (1 + 2 * MARGIN)
     white = torch.nonzero(cut[0, :, SIDE // 2] > 0.5)[0].item()
     assert white == pytest.approx((40 - (32 - side / 2)) / side * SIDE, abs=1)
@@ -69,7 +74,7 @@ def test_a_large_box_on_a_narrow_picture_is_cut_where_it_is() -> None:
 def test_any_box_gives_a_finite_square(edges: tuple[float, float, float, float]) -> None:
     x0, x1 = sorted(edges[:2])
     y0, y1 = sorted(edges[2:])
-    cut = crops(picture(), [(x0, y0, x1, y1)])
+    cut = crops(picture(), [(x0, y0, x1, y1)], MARGIN)
     assert cut.shape == (1, 3, SIDE, SIDE)
     assert bool(cut.isfinite().all())
     assert thumbnails(cut).shape == (1, 3, THUMB, THUMB)
@@ -107,10 +112,9 @@ def test_a_shaken_box_stays_a_box(seed: int) -> None:
 def test_batches_show_the_studios_in_turn(tmp_path: Path) -> None:
     studio = DrawingStudio(fonts(tmp_path), WORDS, material())
     cars = replace(studio, material=Material({"car": material().sprites["car"]}))
-    known = known_names()
-    config = NanoConfig(names=known["names"], colours=known["colours"])
+    config = known_config()
     cuts = Cuts([studio, cars], config, seed=3)
-    named = [{known["names"][label] for label in cuts.batch(k)[1].tolist()} & {*material().sprites} for k in range(4)]
+    named = [{config.names[label] for label in cuts.batch(k)[1].tolist()} & {*material().sprites} for k in range(4)]
     assert named[1] == named[3] == {"car"}
     assert named[0] | named[2] == {*material().sprites}
 
@@ -138,9 +142,8 @@ def test_squares_show_more_or_less_of_what_is_around(tmp_path: Path, monkeypatch
         return torch.zeros(len(boxes), 3, SIDE, SIDE)
 
     monkeypatch.setattr(look, "crops", cut)
-    known = known_names()
-    config = NanoConfig(names=known["names"], colours=known["colours"])
-    Cuts([DrawingStudio(fonts(tmp_path), WORDS, material())], config, seed=3, margins=(0.1, 0.2)).batch(0)
+    studio = DrawingStudio(fonts(tmp_path), WORDS, material())
+    Cuts([studio], known_config(), seed=3, margins=(0.1, 0.2)).batch(0)
     assert 0.1 <= min(shown) < 0.12 < 0.18 < max(shown) <= 0.2
 
 
@@ -167,7 +170,7 @@ def test_of_what_is_known_the_colour_alone_is_looked_for() -> None:
 @torch.no_grad()
 def test_a_colour_is_told_from_what_the_trunk_sees_too() -> None:
     vision = small_vision()
-    shown = crops(picture(), [BOX])
+    shown = crops(picture(), [BOX], MARGIN)
     features = seen_below(vision.low.trunk, shown)
     said = vision.look.classify(features, thumbnails(shown)).colour
     assert not torch.allclose(said, vision.look.classify(features.flip(1), thumbnails(shown)).colour)
@@ -175,7 +178,7 @@ def test_a_colour_is_told_from_what_the_trunk_sees_too() -> None:
 
 def test_shards_below_other_layers_are_refused_before_more_are_gathered(tmp_path: Path) -> None:
     vision = small_vision()
-    shown = crops(picture(), [BOX])
+    shown = crops(picture(), [BOX], MARGIN)
     fitting = {"features": seen_below(vision.low.trunk, shown).contiguous(), "thumbs": thumbnails(shown)}
     save_file(fitting, tmp_path / "0.safetensors")
     _refuse_others(tmp_path, vision)

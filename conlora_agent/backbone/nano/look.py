@@ -23,7 +23,7 @@ from conlora_agent.core.types import Box
 SIDE = 160
 """Side in pixels of the enlarged square."""
 MARGIN = 0.2
-"""Surroundings shown on each side of the box, as a share of its longer side: chosen on drawings in the held-out style,
+"""Surroundings shown on each side of a box, as a share of its longer side: chosen on drawings in the held-out style,
 none of them in the evaluation sets."""
 THUMB = 8
 """Side of the thumbnail that the colour is read from."""
@@ -71,7 +71,7 @@ class SecondLook(nn.Module):
         seen = [Seen(*(pixels.new_zeros(n, size) for size in self.sizes)) for n in counts]
         if not any(counts):
             return seen
-        shown = torch.cat([crops(pixels[row], some) for row, some in enumerate(boxes) if some])
+        shown = torch.cat([crops(pixels[row], some, MARGIN) for row, some in enumerate(boxes) if some])
         features = seen_below(trunk, shown)
         for row, colour in enumerate(self.colour(thumbnails(shown), features).split(counts)):
             seen[row].colour = colour
@@ -154,7 +154,7 @@ def square(box: Box, width: int, height: int, margin: float) -> tuple[float, flo
     return (x0 + x1) / 2 * width - side / 2, (y0 + y1) / 2 * height - side / 2, side
 
 
-def crops(picture: Tensor, boxes: Sequence[Box], margin: float = MARGIN) -> Tensor:
+def crops(picture: Tensor, boxes: Sequence[Box], margin: float) -> Tensor:
     """Squares (boxes, 3, SIDE, SIDE) around boxes 0..1 of `picture` (3, H, W); edge pixels continue beyond it.
 
     `margin`: surroundings shown on each side of a box, as a share of its longer side.

@@ -102,10 +102,9 @@ class PointTokens(nn.Module):
             self.colour_table[i] = pieces(" a" if colour == "none" else " " + colour).mean(0)
         for i, name in enumerate(vocabulary(config.names)):
             own = pieces(" " + name)
-            for k, piece in enumerate(own[: NAME_TOKENS - 1]):
-                self.name_table[i, k] = piece
-            if len(own) >= NAME_TOKENS:
-                self.name_table[i, -1] = own[NAME_TOKENS - 1 :].mean(0)
+            if len(own) > NAME_TOKENS:
+                own = torch.cat([own[: NAME_TOKENS - 1], own[NAME_TOKENS - 1 :].mean(0, keepdim=True)])
+            self.name_table[i, : len(own)] = own
         for digit in range(10):
             self.digit_table[digit] = pieces(str(digit)).mean(0)
         self.colon.copy_(pieces(":").mean(0))
