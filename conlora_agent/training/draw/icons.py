@@ -42,10 +42,15 @@ COLOURED = frozenset(
 )
 """Sets in several colours; the others are one ink on nothing."""
 LIST = Path(__file__).with_name("icons.txt")
+"""After each set's name and a colon what it shows: `name=icon`, or the name alone where the icon is called so."""
 
 
 def listed(style: str) -> Iterator[tuple[str, str]]:
     """What each icon of a set shows, and the icon: ("kangaroo", "kangaroo")."""
+    of = ""
     for line in LIST.read_text(encoding="utf-8").splitlines():
-        name, _, icons = line.partition(": ")
-        yield from ((name, icon.removeprefix(f"{style}/")) for icon in icons.split() if icon.startswith(f"{style}/"))
+        if line.endswith(":"):
+            of = line.removesuffix(":")
+        elif of == style:
+            for name, _, icon in (entry.partition("=") for entry in line.split()):
+                yield name.replace("-", " "), icon or name
