@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,7 +13,7 @@ from PIL import Image, ImageDraw
 from conlora_agent.training import studio
 from conlora_agent.training.draw import icons
 from conlora_agent.training.draw.colours import COLOURS
-from conlora_agent.training.draw.material import FEW, FEW_RESTYLED, Material, Sprite
+from conlora_agent.training.draw.material import FEW, FEW_RESTYLED, HELDOUT_STYLES, TRAIN_STYLES, Material, Sprite
 from conlora_agent.training.draw.names import EMOJI
 from conlora_agent.training.draw.scenes import emoji
 from conlora_agent.training.draw.styles import inked, reshaped, restyled
@@ -31,10 +33,15 @@ def seen(image: Image.Image) -> np.ndarray:
 
 def test_every_listed_icon_belongs_to_a_known_set_and_name() -> None:
     lines = icons.LIST.read_text(encoding="utf-8").splitlines()
-    assert {line.partition(": ")[0] for line in lines} <= set(EMOJI)
-    listed = [icon for line in lines for icon in line.partition(": ")[2].split()]
-    assert sum(1 for style in icons.SETS for _ in icons.listed(style)) == len(listed)
-    assert "stop sign" not in {line.partition(": ")[0] for line in lines}  # its colour is part of it
+    headings = [line.removesuffix(":") for line in lines if line.endswith(":")]
+    assert sorted(headings) == sorted(icons.SETS)
+    listed = [pair for style in icons.SETS for pair in icons.listed(style)]
+    assert len(listed) == len(" ".join(lines).split()) - len(headings)
+    named = {name for name, _ in listed}
+    assert named <= set(EMOJI)
+    assert "stop sign" not in named  # its colour is part of it
+    assert ("ice cream", "ice-cream-cone") in icons.listed("lucide")
+    assert ("airplane", "plane-filled") in icons.listed("boxicons")
 
 
 def test_lines_are_often_coloured_in_and_then_their_inside_is_seen() -> None:
@@ -105,17 +112,26 @@ def test_icons_are_drawn_by_their_share_and_in_colours() -> None:
 def test_few_drawings_are_few_however_many_icons_there_are() -> None:
     pixels = np.asarray(ring())
     icon, drawing = Sprite("car", "game-icons", pixels, "black"), Sprite("dog", "test", pixels, "black")
-    few = Material({"car": (drawing,) * FEW + (icon,) * 9, "dog": (drawing,) * (FEW + 1)}).with_few()
-    assert {name: len(some) for name, some in few.sprites.items()} == {"car": FEW + 9}
+    again = replace(drawing, redrawn=True)
+    few = Material({"car": (drawing,) * FEW + (icon,) * 9 + (again,) * 6, "dog": (drawing,) * (FEW + 1)}).with_few()
+    assert {name: len(some) for name, some in few.sprites.items()} == {"car": FEW + 9 + 6}
     assert few.restyled == FEW_RESTYLED
 
 
 def test_what_is_held_out_keeps_its_own_style(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(studio.Material, "load", lambda cache, styles: small_material())
+    loaded = []
+
+    def load(cache: Path, styles: tuple[str, ...], *, again: bool) -> Material:
+        loaded.append((styles, again))
+        return small_material()
+
+    monkeypatch.setattr(studio.Material, "load", load)
     monkeypatch.setattr(studio.FontBook, "installed", lambda: studio.FontBook((), ()))
     monkeypatch.setattr(studio, "vocabulary", lambda: ["word"])
     assert studio.DrawingStudio.open("heldout").material.restyled == 0
     assert studio.DrawingStudio.open("train").material.restyled > 0
+    assert loaded == [(HELDOUT_STYLES, False), (TRAIN_STYLES, True)]
+    assert not set(HELDOUT_STYLES) & set(TRAIN_STYLES)
 
 
 def test_another_style_is_asked_for_by_its_share() -> None:

@@ -10,7 +10,9 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from safetensors.torch import save_file
+from torch import nn
 
+from conlora_agent.backbone.nano import look as look_module
 from conlora_agent.backbone.nano.configuration import NanoConfig
 from conlora_agent.backbone.nano.look import MARGIN, SIDE, THUMB, crops, of_a_kind, seen_below, thumbnails
 from conlora_agent.backbone.nano.vision import NanoVision
@@ -90,6 +92,23 @@ def test_pictures_looked_at_together_are_seen_as_if_alone() -> None:
     alone = vision.look(vision.low.trunk, pixels[2:], [[BOX]])[0]
     torch.testing.assert_close(together[2].name, alone.name)
     torch.testing.assert_close(together[0].colour[:1], alone.colour)
+
+
+@torch.no_grad()
+def test_a_name_is_the_mean_of_four_views_chances(monkeypatch: pytest.MonkeyPatch) -> None:
+    second = small_vision().look
+    # A random trunk sees next to nothing: what is seen here are the pixels themselves.
+    monkeypatch.setattr(look_module, "seen_below", lambda trunk, shown: shown)
+    monkeypatch.setattr(second, "describe", lambda shown: 10 * shown[..., ::8, ::8].flatten(1)[:, :512])
+    monkeypatch.setattr(second, "colour", nn.Identity())
+    monkeypatch.setattr(second.colour, "forward", lambda thumbs, features: torch.zeros(len(thumbs), 2))
+    cut = crops(picture(), [(0.1, 0.5, 0.5, 0.75)], MARGIN)
+    red, green, blue = cut.unbind(1)
+    views = [cut, cut.flip(-1), torch.stack([blue, red, green], 1), torch.stack([green, blue, red], 1)]
+    chances = [second.name(second.describe(view)).softmax(-1) for view in views]
+    assert all(float((one - chances[0]).abs().max()) > 0.01 for one in chances[1:])  # they do differ
+    (seen,) = second(nn.Identity(), picture()[None], [[(0.1, 0.5, 0.5, 0.75)]])
+    torch.testing.assert_close(seen.name.exp(), torch.stack(chances).mean(0))
 
 
 @torch.no_grad()

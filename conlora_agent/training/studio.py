@@ -47,7 +47,7 @@ class DrawingStudio:
         """The studio of this machine. Raises what FontBook and Material raise when something is missing."""
         fonts = FontBook.installed()
         styles = TRAIN_STYLES if split == "train" else HELDOUT_STYLES
-        material = Material.load(Settings.load().cache / "material", styles)
+        material = Material.load(Settings.load().cache / "material", styles, again=split == "train")
         if split == "train":
             material = replace(material, restyled=RESTYLED)
         return cls(fonts.train if split == "train" else fonts.heldout, Words(vocabulary()), material, split, wide)

@@ -8,7 +8,8 @@ what the trunk sees at each.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,6 +34,13 @@ CHANNELS = STAGES[len(STAGES) - len(OWN) - 1][3]
 BELOW = sum(stage[4] for stage in OWN)
 """What the trunk sees below so many of its last blocks, in so many channels, the second look starts from."""
 FEATURES = 1280
+VIEWS: tuple[Callable[[Tensor], Tensor], ...] = (
+    lambda shown: shown.flip(-1),
+    lambda shown: shown.roll(1, 1),
+    lambda shown: shown.roll(2, 1),
+)
+"""How a thing is looked at besides as it is, for its name: mirrored, and with red, green and blue exchanged in turn.
+What a drawing is does not depend on these, and the mean of the chances is right more often."""
 ALIKE, SHARPNESS = 0.6, 30.0
 """Objects of one picture whose features have a cosine above ALIKE count as of a kind; how abruptly."""
 
@@ -75,13 +83,17 @@ class SecondLook(nn.Module):
         features = seen_below(trunk, shown)
         for row, colour in enumerate(self.colour(thumbnails(shown), features).split(counts)):
             seen[row].colour = colour
-        asked = [row for row, count in enumerate(counts) if count and not (known and known[row])]
-        if asked:
-            parts = features.split(counts)
-            hidden = self.describe(torch.cat([parts[row] for row in asked]))
-            for row, some in zip(asked, hidden.split([counts[row] for row in asked]), strict=True):
-                seen[row].name = self.name(of_a_kind(some))
+        for row, (squares, below) in enumerate(zip(shown.split(counts), features.split(counts), strict=True)):
+            if counts[row] and not (known and known[row]):
+                seen[row].name = self._named(trunk, squares, below)
         return seen
+
+    def _named(self, trunk: Trunk, shown: Tensor, features: Tensor) -> Tensor:
+        """Logarithms of the chances (objects, names) of one picture's objects; `features` are below `shown`."""
+        others = seen_below(trunk, torch.cat([view(shown) for view in VIEWS]))
+        hidden = self.describe(torch.cat([features, others])).unflatten(0, (1 + len(VIEWS), -1))
+        said = torch.stack([self.name(of_a_kind(some)).float().log_softmax(-1) for some in hidden])
+        return (said.logsumexp(0) - math.log(len(said))).to(features.dtype)
 
     def classify(self, features: Tensor, thumbs: Tensor) -> Seen:
         """The trained part: logits from features and thumbnails (objects, 3, THUMB, THUMB), each object by itself."""

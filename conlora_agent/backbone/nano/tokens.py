@@ -32,8 +32,9 @@ SHARPNESS = 3.0
 """Names and colours are mixed under probabilities raised to this power: a flat mixture of words is no word at all."""
 SURE = 0.85
 """From this confidence on a line is said to stand on a thing; foliage and windows read as letters, but not surely."""
-DOUBT, RUNNERS_UP, LEAST = 0.6, 3, 0.02
-"""Below DOUBT the likeliest name is followed by so many others at most, each of them with a chance from LEAST on."""
+DOUBT, RUNNERS_UP, LEAST = 0.55, 3, 0.02
+"""A name whose chance is less than DOUBT above the next one's is followed by so many others at most, each with a chance
+from LEAST on."""
 BOX_RANGE = 100
 """Boxes are written as integers 0..99, two digits each, x0 y0 x1 y1."""
 
@@ -192,7 +193,8 @@ def names_told(logits: Tensor) -> list[list[int]]:
     likely, ranked = logits.softmax(-1).topk(1 + RUNNERS_UP)
     told = []
     for shares, (label, *others) in zip(likely.tolist(), ranked.tolist(), strict=True):
-        also = [k for k, share in zip(others, shares[1:], strict=True) if shares[0] < DOUBT and share >= LEAST]
+        doubtful = shares[0] - max(shares[1:], default=0.0) < DOUBT
+        also = [k for k, share in zip(others, shares[1:], strict=True) if doubtful and share >= LEAST]
         told.append([label, *also])
     return told
 

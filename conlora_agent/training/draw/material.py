@@ -2,7 +2,8 @@
 
 Sets and licences: openmoji (CC BY-SA 4.0), twemoji (CC BY 4.0), noto and noto-v1 (Apache-2.0), emojione (CC BY 4.0),
 emojione-v1 (CC BY-SA 4.0), fxemoji (Apache-2.0), streamline-emojis (CC BY 4.0), fluent-emoji-flat (MIT); npm fetches
-them. All but the last train; it is held out, so that a figure on it says how well unseen drawings are recognised.
+them. All but the last train, as they are and redrawn by redrawn.py; it is held out, so that a figure on it says how
+well unseen drawings are recognised.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import random
 import tarfile
 import tempfile
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,7 @@ from PIL import Image
 
 from conlora_agent.core.errors import DataError, Failure
 from conlora_agent.core.files import replace_file
-from conlora_agent.training.draw import clipart, icons
+from conlora_agent.training.draw import clipart, icons, redrawn
 from conlora_agent.training.draw.colours import dominant_colour
 from conlora_agent.training.draw.names import EMOJI
 from conlora_agent.training.fetching import fetch
@@ -49,10 +50,18 @@ HELDOUT_STYLES = ("fluent-emoji-flat",)
 TRAIN_STYLES = (*(style for style in SETS if style not in HELDOUT_STYLES), *icons.SETS, *clipart.PACKAGES)
 SIDE = 192
 """Side of a rasterised emoji, pixels."""
+VISIBLE = 40
+"""More opaque (of 255) than this counts as visible."""
+VERSIONS, SMALLER = 6, 128
+"""Each emoji is redrawn so many times, at most so many pixels long."""
+REDRAWN = 0.5
+"""Share of redrawn ones among emoji."""
+KEPT = 0.75
+"""A version shows at least so much of what the emoji covers: it is still the same thing."""
 ICONS = 0.35
 """Share of icons among drawings of what has other drawings, too."""
 FEW = 7
-"""A name has few drawings if there are at most so many of it, icons aside."""
+"""A name has few drawings if there are at most so many of it, icons and redrawn ones aside."""
 FEW_RESTYLED = 0.8
 """Share of what is drawn of such names alone that is given another style."""
 
@@ -65,6 +74,8 @@ class Sprite:
     style: str
     pixels: Pixels
     colour: str | None
+    redrawn: bool = False
+    """Whether it is a drawing of `style` as another might have drawn it."""
 
     @property
     def icon(self) -> bool:
@@ -86,8 +97,8 @@ class Material:
     """Share of drawings to be given another style than their own, see styles.py."""
 
     @classmethod
-    def load(cls, cache: Path, styles: tuple[str, ...] = TRAIN_STYLES) -> Material:
-        """Sprites of `styles`, fetched and rasterised into `cache` where missing.
+    def load(cls, cache: Path, styles: tuple[str, ...] = TRAIN_STYLES, *, again: bool = False) -> Material:
+        """Sprites of `styles`, fetched and rasterised into `cache` where missing; with emoji redrawn, too, if `again`.
 
         Raises Failure when npm or apt is needed and missing or fails, DataError when a package lacks a drawing.
         """
@@ -95,18 +106,24 @@ class Material:
         for style in styles:
             for sprite in _read(_rasterised(style, cache), style):
                 found[sprite.name].append(sprite)
+            if again and style in SETS:
+                for sprite in _read(_redrawn(style, cache), style):
+                    found[sprite.name].append(replace(sprite, redrawn=True))
         return cls({name: tuple(sprites) for name, sprites in found.items()})
 
     def with_few(self) -> Material:
         """Names with few drawings alone: what is known by few drawings is missed most often in another style."""
-        few = {name: some for name, some in self.sprites.items() if sum(not s.icon for s in some) <= FEW}
+        few = {n: some for n, some in self.sprites.items() if sum(not (s.icon or s.redrawn) for s in some) <= FEW}
         return Material(few, FEW_RESTYLED)
 
     def pick(self, rng: random.Random, name: str) -> Sprite:
         """A random drawing of a name. There are many icons of some, so they are drawn by their share."""
         of_icons = [sprite for sprite in self.sprites[name] if sprite.icon]
         others = [sprite for sprite in self.sprites[name] if not sprite.icon]
-        return rng.choice(of_icons if of_icons and (not others or rng.random() < ICONS) else others)
+        if of_icons and (not others or rng.random() < ICONS):
+            return rng.choice(of_icons)
+        again = rng.random() < REDRAWN
+        return rng.choice([sprite for sprite in others if sprite.redrawn == again] or others)
 
 
 def _rasterised(style: str, cache: Path) -> Path:
@@ -124,6 +141,37 @@ def _rasterised(style: str, cache: Path) -> Path:
     if not path.exists():
         _write(path, {f"{name}/{k}": pixels for k, (name, pixels) in enumerate(pictures(style, cache))})
     return path
+
+
+def _redrawn(style: str, cache: Path) -> Path:
+    """The file in `cache` with an emoji set redrawn, made when it is not there yet."""
+    code = hashlib.sha256(Path(redrawn.__file__).read_bytes()).hexdigest()[:8]
+    path = cache / f"{style}-{SETS[style]}-{code}-{VERSIONS}x{SMALLER}.npz"
+    if not path.exists():
+        content = json.loads(fetch_set(style, cache).read_text(encoding="utf-8"))
+        drawn = ((f"{name}/{k}", svg_of(content, one)) for name, k, one in _emoji_of(content))
+        _write(path, {f"{key}/{j}": pixels for key, svg in drawn for j, pixels in enumerate(versions(key, svg))})
+    return path
+
+
+def versions(key: str, svg: str) -> Iterator[Pixels]:
+    """At most VERSIONS of an SVG document, the same ones for the same key."""
+    rng = random.Random(key)
+    whole = _covered(drawn(svg, SMALLER))
+    for _ in range(VERSIONS):
+        picture = drawn(redrawn.redrawn(rng, svg), SMALLER)
+        if _covered(picture) >= KEPT * whole:
+            yield cropped(picture)
+
+
+def _covered(picture: Image.Image) -> int:
+    return int((np.asarray(picture.getchannel("A")) > VISIBLE).sum())
+
+
+def _emoji_of(content: dict[str, Any]) -> Iterator[tuple[str, int, str]]:
+    """Name, number and emoji of all that an Iconify set has of names.EMOJI."""
+    for name, emoji in EMOJI.items():
+        yield from ((name, k, one) for k, one in enumerate(emoji) if spelling(content, one))
 
 
 def _icons(style: str, cache: Path) -> Iterator[tuple[str, Pixels]]:
@@ -201,16 +249,21 @@ def svg_of(content: dict[str, Any], emoji: str) -> str:
 
 def rasterise(svg: str) -> Pixels:
     """RGBA pixels of an SVG document, at most SIDE on the longer side, cropped to what is visible."""
+    return cropped(drawn(svg, SIDE))
+
+
+def drawn(svg: str, side: int) -> Image.Image:
+    """An SVG document as an RGBA square of this side."""
     import cairosvg
 
-    png = cairosvg.svg2png(bytestring=svg.encode(), output_width=SIDE, output_height=SIDE)
-    return cropped(Image.open(io.BytesIO(png)).convert("RGBA"))
+    png = cairosvg.svg2png(bytestring=svg.encode(), output_width=side, output_height=side)
+    return Image.open(io.BytesIO(png)).convert("RGBA")
 
 
 def cropped(picture: Image.Image) -> Pixels:
     """RGBA pixels of what is visible of a picture."""
     pixels = np.array(picture)
-    visible = pixels[..., 3] > 40
+    visible = pixels[..., 3] > VISIBLE
     if not visible.any():
         raise DataError("a drawing is empty", "use the versions named in material.py")
     rows, columns = np.flatnonzero(visible.any(1)), np.flatnonzero(visible.any(0))
@@ -223,4 +276,4 @@ def cropped(picture: Image.Image) -> Pixels:
 def _read(path: Path, style: str) -> list[Sprite]:
     with np.load(path) as drawings:
         pixels = {key: drawings[key] for key in drawings.files}
-    return [Sprite(k.rpartition("/")[0], style, p, dominant_colour(p[::4, ::4])) for k, p in pixels.items()]
+    return [Sprite(k.partition("/")[0], style, p, dominant_colour(p[::4, ::4])) for k, p in pixels.items()]
