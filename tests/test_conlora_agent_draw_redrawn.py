@@ -50,6 +50,17 @@ def test_equal_colours_stay_equal_however_they_are_written() -> None:
         assert len(set(eyes)) <= 1
 
 
+def test_what_has_colours_of_its_own_keeps_them() -> None:
+    for seed in range(40):
+        used = set(re.findall("[^(](#[0-9a-fA-F]{3,6})", redrawn(random.Random(seed), FACE, coloured=False)))
+        assert used - {"#222222", "#5a3a22", "#ffffff"} <= {"#ff0000", "#ff8800", "#fff", "#FFFFFF", "#111"}
+
+
+def test_what_lets_something_show_through_stays_as_it_is() -> None:
+    veil = FACE.replace('stop-color="#ff0000"', 'stop-color="#ff0000" stop-opacity="0"')
+    assert all("url(#abc)" in redrawn(random.Random(seed), veil) for seed in range(40))
+
+
 def test_what_is_no_svg_is_refused() -> None:
     with pytest.raises(DataError, match="no SVG"):
         redrawn(random.Random(0), "<svg")
@@ -57,24 +68,27 @@ def test_what_is_no_svg_is_refused() -> None:
 
 def test_versions_are_still_the_thing() -> None:
     whole = (np.asarray(drawn(FACE, material.SMALLER))[..., 3] > VISIBLE).sum()
-    shown = list(versions("face", FACE))
+    shown = list(versions(random.Random(6), FACE))
     assert 4 <= len(shown) <= VERSIONS
     assert all((pixels[..., 3] > VISIBLE).sum() >= KEPT * whole for pixels in shown)
-    first = next(versions("face", FACE))
+    first = next(versions(random.Random(6), FACE))
     np.testing.assert_array_equal(first, shown[0])
 
 
 def test_a_version_that_lost_what_it_shows_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
     eye = FACE.replace('r="14"', 'r="2"')
-    monkeypatch.setattr(material.redrawn, "redrawn", lambda rng, svg: eye)
-    assert not list(versions("face", FACE))
+    monkeypatch.setattr(material.redrawn, "redrawn", lambda rng, svg, coloured: eye)
+    assert not list(versions(random.Random(6), FACE))
 
 
 def test_half_of_the_emoji_picked_are_redrawn_where_there_are_any() -> None:
-    (car,) = small_material().sprites["car"]
-    both = Material({"car": (car, *[replace(car, redrawn=True)] * 6), "dog": (car,)})
+    (drawing,) = small_material().sprites["car"]
+    emoji, cut = replace(drawing, style="noto"), replace(drawing, style="stamps")
+    both = Material({"car": (emoji, cut, *[replace(emoji, redrawn=True)] * 6), "dog": (emoji,)})
     rng = random.Random(2)
-    assert 110 < sum(both.pick(rng, "car").redrawn for _ in range(300)) < 190
+    picked = [both.pick(rng, "car") for _ in range(300)]
+    assert 50 < sum(one.redrawn for one in picked) < 100
+    assert 110 < sum(one.style == "stamps" for one in picked) < 190
     assert not any(both.pick(rng, "dog").redrawn for _ in range(20))
 
 

@@ -110,12 +110,12 @@ def test_a_scene_is_told_in_the_mid_layers_own_tokens(sample: Sample, monkeypatc
 def test_a_sure_name_is_a_mixture_and_a_doubtful_one_is_told_as_it_is() -> None:
     mid = tiny_model(tiny_tokenizer(" book fox or axe"), NAMES, COLOURS).mid
     logits = torch.full((2, len(vocabulary(NAMES))), -90.0)
-    logits[0, :2] = torch.tensor([1.0, 0.0])  # 0.73 sure
+    logits[0, :2] = torch.tensor([1.5, 0.0])  # 0.82 and 0.18
     logits[1, :2] = torch.tensor([0.1, 0.0])
     extra = torch.ones(2, mid.newline.shape[0])
     sure, doubtful = mid._names(logits, extra)
     axe, book = mid.name_table[0], mid.name_table[1]
-    share = torch.tensor([3.0, 0.0]).softmax(0)[0]
+    share = torch.tensor([4.5, 0.0]).softmax(0)[0]
     torch.testing.assert_close(sure, (share * axe + (1 - share) * book + 1)[: len(sure)])
     pieces = [int(one.any(-1).sum()) for one in (axe, book)]
     torch.testing.assert_close(doubtful, torch.cat([axe[: pieces[0]], mid.otherwise[None], book[: pieces[1]]]))

@@ -102,12 +102,14 @@ def test_a_name_is_the_mean_of_four_views_chances(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(second, "describe", lambda shown: 10 * shown[..., ::8, ::8].flatten(1)[:, :512])
     monkeypatch.setattr(second, "colour", nn.Identity())
     monkeypatch.setattr(second.colour, "forward", lambda thumbs, features: torch.zeros(len(thumbs), 2))
-    cut = crops(picture(), [(0.1, 0.5, 0.5, 0.75)], MARGIN)
+    monkeypatch.setattr(look_module, "of_a_kind", lambda described: described)
+    boxes = [(0.1, 0.5, 0.5, 0.75), (0.2, 0.3, 0.6, 0.6)]
+    cut = crops(picture(), boxes, MARGIN)
     red, green, blue = cut.unbind(1)
     views = [cut, cut.flip(-1), torch.stack([blue, red, green], 1), torch.stack([green, blue, red], 1)]
     chances = [second.name(second.describe(view)).softmax(-1) for view in views]
     assert all(float((one - chances[0]).abs().max()) > 0.01 for one in chances[1:])  # they do differ
-    (seen,) = second(nn.Identity(), picture()[None], [[(0.1, 0.5, 0.5, 0.75)]])
+    (seen,) = second(nn.Identity(), picture()[None], [boxes])
     torch.testing.assert_close(seen.name.exp(), torch.stack(chances).mean(0))
 
 

@@ -61,6 +61,9 @@ def captions(studio: Any, sample: Sample) -> set[str]:
 def test_names_are_told_with_others_where_they_are_in_doubt() -> None:
     assert names_told(torch.stack([SURE, DOUBTFUL])) == [[0], [3, 1]]
     assert names_told(torch.zeros(0, 4)) == []
+    assert names_told(torch.zeros(1, 1)) == [[0]]
+    spread = torch.tensor([[0.58] + [0.01] * 42, [0.65, 0.3, 0.05] + [0.0] * 40])
+    assert names_told(spread.log()) == [[0], [0, 1, 2]]
 
 
 def test_a_drawn_scene_is_captioned_as_it_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:

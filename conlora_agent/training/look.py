@@ -41,7 +41,7 @@ GENTLER = 6
 """The packaged layers learn so many times slower than the new ones."""
 MIXED, TAME = 0.5, 0.3
 """Share of drawings whose features get some of another's style, and how evenly; the smaller, the less often halves."""
-WAY = 0.5
+WAY = 0.4
 """How far to go from layers that ship to those trained on from them: what lies between names unseen styles better than
 either (WiSE-FT, Wortsman et al. 2022, arXiv:2109.01903)."""
 SHAKE = 0.03

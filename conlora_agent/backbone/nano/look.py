@@ -40,7 +40,7 @@ VIEWS: tuple[Callable[[Tensor], Tensor], ...] = (
     lambda shown: shown.roll(2, 1),
 )
 """How a thing is looked at besides as it is, for its name: mirrored, and with red, green and blue exchanged in turn.
-What a drawing is does not depend on these, and the mean of the chances is right more often."""
+What a drawing is seldom depends on these, and the mean of the chances is right more often."""
 ALIKE, SHARPNESS = 0.6, 30.0
 """Objects of one picture whose features have a cosine above ALIKE count as of a kind; how abruptly."""
 
@@ -50,7 +50,7 @@ class Seen:
     """What the second look says of some objects."""
 
     name: Tensor
-    """(objects, names) logits."""
+    """(objects, names) logits, or logarithms of chances."""
     colour: Tensor
     """(objects, colours) logits."""
 

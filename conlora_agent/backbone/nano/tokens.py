@@ -190,7 +190,7 @@ class PointTokens(nn.Module):
 
 def names_told(logits: Tensor) -> list[list[int]]:
     """Per object of `logits` (objects, names) the likeliest name and, where it is in doubt, what else it may be."""
-    likely, ranked = logits.softmax(-1).topk(1 + RUNNERS_UP)
+    likely, ranked = logits.softmax(-1).topk(min(1 + RUNNERS_UP, logits.shape[-1]))
     told = []
     for shares, (label, *others) in zip(likely.tolist(), ranked.tolist(), strict=True):
         doubtful = shares[0] - max(shares[1:], default=0.0) < DOUBT

@@ -27,7 +27,7 @@ from conlora_agent.core.errors import DataError, Failure
 from conlora_agent.core.files import replace_file
 from conlora_agent.training.draw import clipart, icons, redrawn
 from conlora_agent.training.draw.colours import dominant_colour
-from conlora_agent.training.draw.names import EMOJI
+from conlora_agent.training.draw.names import EMOJI, LETTERED
 from conlora_agent.training.fetching import fetch
 
 Pixels = NDArray[np.uint8]
@@ -53,7 +53,7 @@ SIDE = 192
 VISIBLE = 40
 """More opaque (of 255) than this counts as visible."""
 VERSIONS, SMALLER = 6, 128
-"""Each emoji is redrawn so many times, at most so many pixels long."""
+"""Each emoji is redrawn at most so many times, each at most so many pixels long."""
 REDRAWN = 0.5
 """Share of redrawn ones among emoji."""
 KEPT = 0.75
@@ -122,8 +122,9 @@ class Material:
         others = [sprite for sprite in self.sprites[name] if not sprite.icon]
         if of_icons and (not others or rng.random() < ICONS):
             return rng.choice(of_icons)
-        again = rng.random() < REDRAWN
-        return rng.choice([sprite for sprite in others if sprite.redrawn == again] or others)
+        sprite = rng.choice([one for one in others if not one.redrawn])
+        again = [one for one in others if one.redrawn] if sprite.style in SETS else []
+        return rng.choice(again) if again and rng.random() < REDRAWN else sprite
 
 
 def _rasterised(style: str, cache: Path) -> Path:
@@ -149,17 +150,20 @@ def _redrawn(style: str, cache: Path) -> Path:
     path = cache / f"{style}-{SETS[style]}-{code}-{VERSIONS}x{SMALLER}.npz"
     if not path.exists():
         content = json.loads(fetch_set(style, cache).read_text(encoding="utf-8"))
-        drawn = ((f"{name}/{k}", svg_of(content, one)) for name, k, one in _emoji_of(content))
-        _write(path, {f"{key}/{j}": pixels for key, svg in drawn for j, pixels in enumerate(versions(key, svg))})
+        pixels: dict[str, Pixels] = {}
+        for name, k, one in _emoji_of(content):
+            rng = random.Random(f"{style}/{name}/{k}")
+            drawings = versions(rng, svg_of(content, one), coloured=name not in LETTERED)
+            pixels |= {f"{name}/{k}/{j}": drawing for j, drawing in enumerate(drawings)}
+        _write(path, pixels)
     return path
 
 
-def versions(key: str, svg: str) -> Iterator[Pixels]:
-    """At most VERSIONS of an SVG document, the same ones for the same key."""
-    rng = random.Random(key)
+def versions(rng: random.Random, svg: str, *, coloured: bool = True) -> Iterator[Pixels]:
+    """At most VERSIONS of an SVG document, as redrawn.redrawn gives them."""
     whole = _covered(drawn(svg, SMALLER))
     for _ in range(VERSIONS):
-        picture = drawn(redrawn.redrawn(rng, svg), SMALLER)
+        picture = drawn(redrawn.redrawn(rng, svg, coloured=coloured), SMALLER)
         if _covered(picture) >= KEPT * whole:
             yield cropped(picture)
 

@@ -91,6 +91,10 @@ THINGS = ("ball", "book", "bottle", "box", "cup", "mug", "sign", "label", "scree
 """Objects that things.py and documents.py draw; most can carry text."""
 
 
+LETTERED = frozenset(("stop sign", "newspaper", "ticket", "ruler", "clock", "watch", "thermometer"))
+"""Drawings with letters, numbers or a fixed colour: never mirrored, never recoloured."""
+
+
 def _parse(line: str) -> tuple[str, tuple[str, ...]]:
     name, _, emoji = line.partition("=")
     return name.replace("-", " "), tuple((emoji or name).split("|"))

@@ -26,10 +26,14 @@ DARK = 0.35
 """A stroke in a colour of at most this value is an outline."""
 
 
-def redrawn(rng: random.Random, svg: str) -> str:
-    """Another version of an SVG document. Raises DataError for what is no XML."""
+def redrawn(rng: random.Random, svg: str, *, coloured: bool = True) -> str:
+    """Another version of an SVG document, in its own colours where it is not to be `coloured`.
+
+    Raises DataError for what is no XML.
+    """
+    svg = _flat(svg) if rng.random() < 0.4 else svg
     try:
-        root = ElementTree.fromstring(_coloured(rng, _flat(svg) if rng.random() < 0.4 else svg))
+        root = ElementTree.fromstring(_coloured(rng, svg) if coloured else svg)
     except ElementTree.ParseError as error:
         raise DataError(f"a drawing is no SVG ({error})", "use the versions named in material.py") from error
     parts = list(_parts(root))
@@ -75,11 +79,11 @@ def _coloured(rng: random.Random, svg: str) -> str:
 
 
 def _flat(svg: str) -> str:
-    """Gradients replaced by one of their colours."""
+    """Gradients replaced by one of their colours, but not what lets something show through."""
     stops: dict[str, str] = {}
     for gradient in re.finditer(r'<(?:linear|radial)Gradient[^>]*?\bid="([^"]+)"[^>]*>(.*?)</', svg, re.DOTALL):
         colours = re.findall(r"stop-color=\"(#[0-9a-fA-F]+)\"", gradient[2])
-        if colours:
+        if colours and "stop-opacity" not in gradient[2]:
             stops[gradient[1]] = colours[len(colours) // 2]
     return PAINT.sub(lambda match: stops.get(match[1], match[0]), svg)
 
@@ -112,7 +116,7 @@ def _without_outlines(root: ElementTree.Element) -> None:
 
 
 def _outline(rng: random.Random, root: ElementTree.Element) -> None:
-    """A dark or white line around each part that has none."""
+    """A dark or white line around each part that says nothing of its own line."""
     width = float(root.get("viewBox", "0 0 16 16").split()[2])
     root.set("stroke", rng.choice(("#222222", "#222222", "#5a3a22", "#ffffff")))
     root.set("stroke-width", f"{width * rng.uniform(0.008, 0.025):.3f}")

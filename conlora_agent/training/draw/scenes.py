@@ -13,6 +13,7 @@ from PIL import Image, ImageDraw
 from conlora_agent.training.draw.backgrounds import background
 from conlora_agent.training.draw.colours import COLOURS, dominant_colour, hue_of
 from conlora_agent.training.draw.material import Material, Sprite
+from conlora_agent.training.draw.names import LETTERED
 from conlora_agent.training.draw.patch import Patch, soft_shadow
 from conlora_agent.training.draw.sample import PixelBox, Sample
 from conlora_agent.training.draw.styles import inked, reshaped, restyled
@@ -23,8 +24,6 @@ Size = tuple[int, int]
 CAMERA = 0.8
 """Strength of camera trouble, see text.degrade."""
 COUNTS = (1, 2, 3, 4, 5, 6)
-LETTERED = frozenset(("stop sign", "newspaper", "ticket", "ruler", "clock", "watch", "thermometer"))
-"""Drawings with letters, numbers or a fixed colour: never mirrored, never recoloured."""
 RESHAPED = 0.6
 """Share of what gets another style that gets another shape with it."""
 COUNT_WEIGHTS = (0.18, 0.22, 0.22, 0.16, 0.12, 0.1)

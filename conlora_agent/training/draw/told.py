@@ -46,7 +46,8 @@ DOUBTFUL, MISNAMED = 0.23, 0.013
 """Shares of names that are told with others beside them, and of the rest that are told as another."""
 RANKS = (0.62, 0.2, 0.06, 0.03)
 """Chances that a doubtful name is the first of those told, the second and so on, or (the rest) none of them. These
-and the two shares are as counted on 4,000 objects in the held-out style, none of them in the evaluation sets."""
+and the two shares were counted on 4,000 objects in the held-out style, none of them in the evaluation sets, with an
+earlier look and rule of doubt."""
 
 
 def layout(rng: random.Random, size: tuple[int, int], words: Words) -> Sample:
