@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import colorsys
 import random
+from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
 
 Colour = tuple[int, int, int]
+Shifted = tuple[float, float, float]
 
 COLOURS = ("red", "orange", "yellow", "green", "blue", "purple", "pink", "brown", "black", "white", "grey")
 """Label order."""
@@ -34,6 +36,22 @@ def shade(rng: random.Random, name: str) -> Colour:
     hue, saturation, value = (rng.uniform(*span) for span in _SHADES[name])
     r, g, b = colorsys.hsv_to_rgb(hue % 360 / 360, saturation, value)
     return round(r * 255), round(g * 255), round(b * 255)
+
+
+def shifter(rng: random.Random, drift: float, free: float = 0.0) -> Callable[[float, float, float], Shifted]:
+    """Gives one RGB colour after the other (0..1) another shade, all in one direction and each a little by itself.
+
+    `drift`: how far a hue goes by itself, one deviation; `free`: chance of a colour to become any other hue.
+    """
+    turn, dull, light = rng.gauss(0, 0.03), rng.uniform(0.6, 1.4), rng.uniform(0.75, 1.25)
+
+    def shifted(red: float, green: float, blue: float) -> Shifted:
+        hue, saturation, value = colorsys.rgb_to_hsv(red, green, blue)
+        hue = rng.random() if free and rng.random() < free else (hue + turn + rng.gauss(0, drift)) % 1
+        value = min(1.0, value * light * rng.uniform(0.85, 1.15))
+        return colorsys.hsv_to_rgb(hue, min(1.0, saturation * dull), value)
+
+    return shifted
 
 
 def hue_of(name: str) -> float | None:

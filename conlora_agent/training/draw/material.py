@@ -25,7 +25,7 @@ from PIL import Image
 
 from conlora_agent.core.errors import DataError, Failure
 from conlora_agent.core.files import replace_file
-from conlora_agent.training.draw import clipart, icons, redrawn
+from conlora_agent.training.draw import clipart, colours, icons, redrawn
 from conlora_agent.training.draw.colours import dominant_colour
 from conlora_agent.training.draw.names import EMOJI, LETTERED
 from conlora_agent.training.fetching import fetch
@@ -146,12 +146,14 @@ def _rasterised(style: str, cache: Path) -> Path:
 
 def _redrawn(style: str, cache: Path) -> Path:
     """The file in `cache` with an emoji set redrawn, made when it is not there yet."""
-    code = hashlib.sha256(Path(redrawn.__file__).read_bytes()).hexdigest()[:8]
+    code = hashlib.sha256(
+        b"".join(Path(file).read_bytes() for file in (colours.__file__, redrawn.__file__))
+    ).hexdigest()[:8]
     path = cache / f"{style}-{SETS[style]}-{code}-{VERSIONS}x{SMALLER}.npz"
     if not path.exists():
         content = json.loads(fetch_set(style, cache).read_text(encoding="utf-8"))
         pixels: dict[str, Pixels] = {}
-        for name, k, one in _emoji_of(content):
+        for name, k, one in _emoji_of(content, style not in PARTIAL):
             rng = random.Random(f"{style}/{name}/{k}")
             drawings = versions(rng, svg_of(content, one), coloured=name not in LETTERED)
             pixels |= {f"{name}/{k}/{j}": drawing for j, drawing in enumerate(drawings)}
@@ -172,10 +174,10 @@ def _covered(picture: Image.Image) -> int:
     return int((np.asarray(picture.getchannel("A")) > VISIBLE).sum())
 
 
-def _emoji_of(content: dict[str, Any]) -> Iterator[tuple[str, int, str]]:
-    """Name, number and emoji of all that an Iconify set has of names.EMOJI."""
+def _emoji_of(content: dict[str, Any], complete: bool) -> Iterator[tuple[str, int, str]]:
+    """Name, number and emoji of all of names.EMOJI, or of what an Iconify set has of them if it is not `complete`."""
     for name, emoji in EMOJI.items():
-        yield from ((name, k, one) for k, one in enumerate(emoji) if spelling(content, one))
+        yield from ((name, k, one) for k, one in enumerate(emoji) if complete or spelling(content, one))
 
 
 def _icons(style: str, cache: Path) -> Iterator[tuple[str, Pixels]]:
@@ -215,12 +217,7 @@ def rasterise_set(icons: Path, path: Path, *, complete: bool = True) -> None:
     Raises DataError for a missing one if the set should be `complete`.
     """
     content = json.loads(icons.read_text(encoding="utf-8"))
-    drawings: dict[str, Pixels] = {}
-    for name, emoji in EMOJI.items():
-        for k, one in enumerate(emoji):
-            if complete or spelling(content, one):
-                drawings[f"{name}/{k}"] = rasterise(svg_of(content, one))
-    _write(path, drawings)
+    _write(path, {f"{name}/{k}": rasterise(svg_of(content, one)) for name, k, one in _emoji_of(content, complete)})
 
 
 def _write(path: Path, drawings: dict[str, Pixels]) -> None:

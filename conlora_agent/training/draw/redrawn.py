@@ -5,13 +5,13 @@ styles.py changes pixels; only here it is known what the parts of a drawing are.
 
 from __future__ import annotations
 
-import colorsys
 import random
 import re
 from collections.abc import Iterator
 from xml.etree import ElementTree
 
 from conlora_agent.core.errors import DataError
+from conlora_agent.training.draw.colours import shifter
 
 SVG = "http://www.w3.org/2000/svg"
 SHAPES = frozenset(f"{{{SVG}}}{tag}" for tag in ("path", "circle", "ellipse", "rect", "polygon", "polyline", "line"))
@@ -61,18 +61,14 @@ def _parts(element: ElementTree.Element) -> Iterator[tuple[ElementTree.Element, 
 
 def _coloured(rng: random.Random, svg: str) -> str:
     """Every colour a little off, or some of them another hue altogether; equal ones stay equal."""
-    free = FREE if rng.random() < 0.5 else 0.0
-    turn, dull, light = rng.gauss(0, 0.03), rng.uniform(0.6, 1.4), rng.uniform(0.75, 1.25)
+    shifted = shifter(rng, drift=0.03, free=FREE if rng.random() < 0.5 else 0.0)
     table: dict[str, str] = {}
 
     def other(match: re.Match[str]) -> str:
         digits = match[1].lower() if len(match[1]) == 6 else "".join(2 * digit for digit in match[1].lower())
         if digits not in table:
-            hue, saturation, value = colorsys.rgb_to_hsv(*(int(digits[k : k + 2], 16) / 255 for k in (0, 2, 4)))
-            hue = rng.random() if rng.random() < free else (hue + turn + rng.gauss(0, 0.03)) % 1
-            value = min(1.0, value * light * rng.uniform(0.85, 1.15))
-            rgb = colorsys.hsv_to_rgb(hue, min(1.0, saturation * dull), value)
-            table[digits] = "".join(f"{round(255 * part):02x}" for part in rgb)
+            red, green, blue = (int(digits[k : k + 2], 16) / 255 for k in (0, 2, 4))
+            table[digits] = "".join(f"{round(255 * part):02x}" for part in shifted(red, green, blue))
         return f"#{table[digits]}"
 
     return COLOUR.sub(other, svg)

@@ -7,7 +7,6 @@ An unseen drawing style is told by nothing but what all seen ones share, so the 
 
 from __future__ import annotations
 
-import colorsys
 import math
 import random
 from typing import Any
@@ -16,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageFilter, ImageOps
 
-from conlora_agent.training.draw.colours import COLOURS, dominant_colour, shade
+from conlora_agent.training.draw.colours import COLOURS, dominant_colour, shade, shifter
 
 SPARSE = 0.55
 """A drawing whose ink covers less than this of what it encloses is lines: its inside is nearly always coloured in."""
@@ -63,14 +62,8 @@ def _palette(rng: random.Random, picture: Image.Image) -> Image.Image:
     """Few colours, each a little off."""
     few = picture.convert("RGB").quantize(rng.randint(3, 8))
     table = np.array(few.getpalette() or [], np.float32).reshape(-1, 3) / 255
-    turn, dull, light = rng.gauss(0, 0.03), rng.uniform(0.6, 1.4), rng.uniform(0.75, 1.25)
-    moved: list[int] = []
-    for red, green, blue in table:
-        hue, saturation, value = colorsys.rgb_to_hsv(red, green, blue)
-        hue, saturation = (hue + turn + rng.gauss(0, 0.02)) % 1, min(1.0, saturation * dull)
-        value = min(1.0, value * light * rng.uniform(0.85, 1.15))
-        moved += [round(part * 255) for part in colorsys.hsv_to_rgb(hue, saturation, value)]
-    few.putpalette(moved)
+    shifted = shifter(rng, drift=0.02)
+    few.putpalette([round(part * 255) for colour in table for part in shifted(*colour)])
     return _with_alpha(few.convert("RGB"), picture)
 
 
