@@ -59,6 +59,14 @@ def test_a_missing_file_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 
 @pytest.mark.parametrize("style", sorted(clipart.PACKAGES))
 def test_every_listed_file_shows_what_emoji_show_too(style: str) -> None:
-    names = {name for name, _ in clipart.listed(style)}
-    assert names
-    assert names <= set(EMOJI)
+    listed = list(clipart.listed(style))
+    assert {name for name, _ in listed} <= set(EMOJI)
+    assert len({file for _, file in listed}) == len(listed) > 150
+    assert all(file.endswith((".png", ".jpg", ".svg")) for _, file in listed)
+
+
+def test_a_file_is_listed_by_its_own_name_where_it_has_another_one() -> None:
+    listed = list(clipart.listed("art4apps"))
+    assert ("cow", "animals/cow.jpg") in listed
+    assert ("cow", "animals/ox.jpg") in listed
+    assert ("hot dog", "food/hot_dog.jpg") in listed

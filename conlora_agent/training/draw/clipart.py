@@ -24,6 +24,8 @@ PACKAGES = {
 }
 """Style to package, version and the folder in it that its files are named from."""
 LIST = Path(__file__).with_name("clipart.txt")
+"""After a style's folder, the files' ending and a colon what is in it: `name=file`, or the name alone where the file is
+called so."""
 WHITE = 235
 """A pixel of a JPEG is white from this value on in all channels."""
 SPECK = 0.05
@@ -32,9 +34,13 @@ SPECK = 0.05
 
 def listed(style: str) -> Iterator[tuple[str, str]]:
     """What each file of a style shows, and the file: ("frog", "animals/frog.png")."""
+    pattern = ""
     for line in LIST.read_text(encoding="utf-8").splitlines():
-        name, _, files = line.partition(": ")
-        yield from ((name, file.removeprefix(f"{style}/")) for file in files.split() if file.startswith(f"{style}/"))
+        if line.endswith(":"):
+            of, _, pattern = line.removesuffix(":").partition("/")
+        elif of == style:
+            for name, _, stem in (entry.partition("=") for entry in line.split()):
+                yield name.replace("-", " "), pattern.replace("*", stem or name)
 
 
 def cutouts(style: str, cache: Path, side: int) -> Iterator[tuple[str, Image.Image]]:
