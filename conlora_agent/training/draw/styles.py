@@ -1,5 +1,5 @@
-"""Other styles of a drawing: icons of a single ink coloured in, and drawings given other palettes, lights, outlines
-and proportions.
+"""Other styles of a drawing: icons of a single ink coloured in, or painted as other drawings are, and drawings given
+other palettes, lights, outlines and proportions.
 
 An unseen drawing style is told by nothing but what all seen ones share, so the seen ones are made many
 (domain randomisation, Tobin et al. 2017, arXiv:1703.06907).
@@ -17,12 +17,18 @@ from PIL import Image, ImageFilter, ImageOps
 
 from conlora_agent.training.draw.colours import COLOURS, dominant_colour, shade, shifter
 
+Pixels = NDArray[np.uint8]
+
 SPARSE = 0.55
 """A drawing whose ink covers less than this of what it encloses is lines: its inside is nearly always coloured in."""
 BEND, KNOTS = 0.04, 4
 """How far a part is moved, as a share of the longer side (one deviation), and how many ways in each direction."""
 TIP = 20
 """Degrees by which a drawing is turned, one deviation."""
+THICK = 0.025
+"""Ink further than this from its edges, as a share of the longer side, is no line but a part."""
+DETAIL = 0.01
+"""A part of ink that covers less of what is enclosed is a detail: an eye, a button."""
 DARK = ("black", "brown", "blue", "grey")
 
 
@@ -41,6 +47,36 @@ def inked(rng: random.Random, icon: Image.Image) -> tuple[Image.Image, str | Non
         pixels, alpha = ink * pixels + (1 - ink) * _rgb(rng, fill), np.maximum(ink, inside[..., None])
     picture = np.concatenate([pixels, alpha * 255], -1).round().astype(np.uint8)
     return Image.fromarray(picture), dominant_colour(picture)
+
+
+def painted(rng: random.Random, icon: Pixels, other: Pixels) -> Pixels:
+    """RGBA pixels of an icon of one ink, painted like `other`, a drawing of the same in its own colours: each part that
+    lines enclose, or that is ink all over, in the colour that is most usual there.
+    """
+    from scipy.ndimage import binary_dilation, binary_fill_holes, binary_opening, label
+
+    ink = icon[..., 3:].astype(np.float32) / 255
+    line = ink[..., 0] > 0.35
+    inside: NDArray[np.bool_] = binary_fill_holes(line)
+    solid = binary_opening(line, iterations=max(1, round(THICK * max(line.shape))))
+    solid = binary_dilation(solid, iterations=2) & line  # with their corners
+    enclosed, count = label(inside & ~line)
+    thick, more = label(solid)
+    parts = np.where(solid, thick + count, enclosed)
+    sizes = np.bincount(parts.ravel(), minlength=1 + count + more)
+    like = np.asarray(Image.fromarray(other).resize(line.shape[::-1], Image.Resampling.BILINEAR))
+    seen = like[..., 3] > 128
+    usual = np.median(like[seen][:, :3], 0) if seen.any() else np.zeros(3)
+    shifted, dark = shifter(rng, drift=0.02), _rgb(rng, rng.choice(DARK))
+    table = np.tile(dark, (len(sizes), 1))
+    for part in range(1, len(sizes)):
+        under = like[(parts == part) & seen][:, :3]
+        if part <= count or sizes[part] > DETAIL * inside.sum():
+            colour = np.median(under, 0) if len(under) > sizes[part] / 4 else usual
+            table[part] = [255 * channel for channel in shifted(*(colour / 255))]
+    colours = table[np.where(solid, 0, parts)] * (1 - ink) + np.where(solid[..., None], table[parts], dark) * ink
+    alpha = np.maximum(ink, inside[..., None]) * 255
+    return np.concatenate([colours, alpha], -1).round().clip(0, 255).astype(np.uint8)
 
 
 def _rgb(rng: random.Random, name: str) -> NDArray[np.float32]:
