@@ -207,7 +207,7 @@ def _characters(style: str, cache: Path) -> Iterator[tuple[str, Pixels]]:
     kind = "400Regular"
     member, target = f"{kind}/NotoEmoji_{kind}.ttf", cache / f"{style}-{FONT_VERSION}.ttf"
     file = npm_file(f"@expo-google-fonts/{style}@{FONT_VERSION}", member, target)
-    font = ImageFont.truetype(file, SIDE)
+    font = ImageFont.truetype(file, int(0.75 * SIDE))  # its characters are up to 1.3 times as wide
     package, target = f"@iconify-json/noto@{SETS['noto']}", cache / f"noto-{SETS['noto']}-chars.json"
     codes = json.loads(npm_file(package, "chars.json", target).read_text(encoding="utf-8"))
     characters = {emoji: chr(int(code.partition("-")[0], 16)) for code, emoji in codes.items()}
