@@ -21,7 +21,7 @@ from conlora_agent.core.types import Box
 from conlora_agent.training import look
 from conlora_agent.training.checkpoints import reading
 from conlora_agent.training.draw.material import FEW_RESTYLED, Material
-from conlora_agent.training.look import Cuts, LookRun, _filtered, _refuse_others, fit, gather, mixed, shaken
+from conlora_agent.training.look import Cuts, LookRun, _filtered, _refuse_others, evened, fit, gather, mixed, shaken
 from conlora_agent.training.studio import DrawingStudio, known_names
 from tests.drawings import WORDS, fonts, material
 
@@ -246,6 +246,15 @@ def small_fit(folder: Path, monkeypatch: pytest.MonkeyPatch, way: float) -> tupl
     before = {key: value.clone() for key, value in vision.look.state_dict().items()}
     fit(LookRun(folder, 0, epochs=2, colour_epochs=1, way=way), vision.look, rows)
     return vision, before
+
+
+def test_names_are_fitted_to_no_more_rows_of_one_than_of_the_median_one() -> None:
+    names = torch.tensor([3] * 50 + [0] * 4 + [5] * 6 + [3] * 10 + [7])
+    torch.manual_seed(1)
+    rows = evened(names)
+    assert names[rows].bincount().tolist() == [4, 0, 0, 4, 0, 4, 0, 1]
+    assert len(set(rows.tolist())) == len(rows)
+    assert set(rows.tolist()) != set(evened(names).tolist())  # any of them
 
 
 def test_a_fit_trains_all_but_the_filters(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -189,9 +189,20 @@ def _fit(run: LookRun, look: SecondLook, data: dict[str, Tensor], held: dict[str
     def colours(features: Tensor, rows: dict[str, Tensor]) -> Tensor:
         return F.cross_entropy(look.colour(rows["thumbs"].float() / 255, features), rows["colours"])
 
-    _epochs(run.epochs, groups, data, names, lambda: accuracy(look, held))
+    rows = evened(data["names"])
+    _epochs(run.epochs, groups, data, rows, names, lambda: accuracy(look, held))
     groups = [{"params": list(look.colour.parameters()), "lr": run.rate}]
-    _epochs(run.colour_epochs, groups, data, colours, lambda: accuracy(look, held))
+    _epochs(run.colour_epochs, groups, data, torch.arange(len(data["names"])), colours, lambda: accuracy(look, held))
+
+
+def evened(names: Tensor) -> Tensor:
+    """Random rows, at most as many of each name as of the median one: things drawn by code are many, and soon known."""
+    counts = names.bincount()
+    most = int(counts[counts > 0].median())
+    mixed_up = torch.randperm(len(names))
+    by_name = mixed_up[names[mixed_up].argsort(stable=True)]
+    place = torch.arange(len(names)) - (counts.cumsum(0) - counts)[names[by_name]]  # among those of its name
+    return by_name[place < most]
 
 
 class _Filter(torch.autograd.Function):
@@ -256,13 +267,14 @@ def _epochs(
     epochs: int,
     groups: list[dict[str, Any]],
     data: dict[str, Tensor],
+    used: Tensor,
     loss_of: Callable[[Tensor, dict[str, Tensor]], Tensor],
     measure: Callable[[], dict[str, float]],
 ) -> None:
-    """Minimise a loss of features and the other columns of `data`."""
+    """Minimise a loss of features and the other columns of `data`, over the rows `used`."""
 
     def of_rows(picked: Tensor, epoch: int) -> Tensor:
-        rows = {key: column[picked] for key, column in data.items()}
+        rows = {key: column[used[picked]] for key, column in data.items()}
         if epoch % 2:  # mirrored features are nearly those of the mirrored picture
             rows |= {key: rows[key].flip(-1) for key in ("features", "thumbs")}
         # On a CPU depthwise convolutions learn twice as fast in this layout.
@@ -271,7 +283,7 @@ def _epochs(
     def report(epoch: int, loss: float) -> None:
         log(stage="look", epoch=epoch, loss=loss, **measure())
 
-    fit_rows(groups, len(data["names"]), epochs, BATCH, of_rows, report, decay=0.05)
+    fit_rows(groups, len(used), epochs, BATCH, of_rows, report, decay=0.05)
 
 
 @torch.no_grad()
