@@ -21,7 +21,18 @@ from conlora_agent.core.types import Box
 from conlora_agent.training import look
 from conlora_agent.training.checkpoints import reading
 from conlora_agent.training.draw.material import FEW_RESTYLED, Material
-from conlora_agent.training.look import Cuts, LookRun, _filtered, _refuse_others, evened, fit, gather, mixed, shaken
+from conlora_agent.training.look import (
+    UNASKED,
+    Cuts,
+    LookRun,
+    _filtered,
+    _refuse_others,
+    evened,
+    fit,
+    gather,
+    mixed,
+    shaken,
+)
 from conlora_agent.training.studio import DrawingStudio, known_names
 from tests.drawings import WORDS, fonts, material
 
@@ -168,6 +179,18 @@ def test_squares_show_more_or_less_of_what_is_around(tmp_path: Path, monkeypatch
     assert 0.1 <= min(shown) < 0.12 < 0.18 < max(shown) <= 0.2
 
 
+def test_things_are_shown_with_exchanged_colours_too_and_these_are_not_learned(tmp_path: Path) -> None:
+    studio = DrawingStudio(fonts(tmp_path), WORDS, material())
+    shown, names, true = Cuts([studio], known_config(), seed=3, turns=(0,)).batch(0)
+    turned, same, colours = Cuts([studio], known_config(), seed=3, turns=(2,)).batch(0)
+    assert torch.equal(turned, shown.roll(2, 1))
+    assert torch.equal(same, names)
+    assert true.min() >= 0
+    assert (colours == UNASKED).all()
+    _, _, both = Cuts([studio], known_config(), seed=3).batch(0)
+    assert 0.3 < (both == UNASKED).float().mean() < 0.7
+
+
 def test_what_looks_alike_is_described_alike_and_the_rest_is_left_as_it_is() -> None:
     thing, other = torch.eye(4)[0], torch.eye(4)[1]
     described = of_a_kind(torch.stack([thing, thing + 0.3 * other, torch.eye(4)[2]]))
@@ -234,13 +257,13 @@ def test_gradients_pass_filters_that_are_held_as_they_pass_others() -> None:
 
 
 def small_fit(folder: Path, monkeypatch: pytest.MonkeyPatch, way: float) -> tuple[NanoVision, dict[str, torch.Tensor]]:
-    """Vision layers whose second look was fitted to eight rows, and the state of that look before."""
+    """Vision layers whose second look was fitted to eight rows, two without a colour to learn, and that look before."""
     monkeypatch.setattr(look, "BATCH", 4)
     vision = small_vision()
     features = seen_below(vision.low.trunk, torch.rand(8, 3, SIDE, SIDE))
     labels = torch.tensor([0, 1] * 4)
     rows = {"features": features, "thumbs": torch.zeros(8, 3, THUMB, THUMB, dtype=torch.uint8)}
-    rows |= {"names": labels, "colours": labels.clone()}
+    rows |= {"names": labels, "colours": torch.where(torch.arange(8) < 2, UNASKED, labels)}
     folder.mkdir()
     save_file({key: column.contiguous() for key, column in rows.items()}, folder / "0000.safetensors")
     before = {key: value.clone() for key, value in vision.look.state_dict().items()}

@@ -50,6 +50,10 @@ EVERY = 3
 """One batch in so many has only names with few drawings (besides things drawn by code)."""
 MARGINS = (0.06, 0.26)
 """Least and most surroundings shown, as look.MARGIN is: names are learned at several sizes."""
+TURNS = (0, 0, 1, 2)
+"""By how many channels red, green and blue are moved on, one of these at random: names are looked for so, too."""
+UNASKED = -1
+"""Label of a thing whose colour is not learned from: its channels were moved on."""
 
 
 @dataclass
@@ -71,7 +75,7 @@ class LookRun:
 
 class Cuts(Batches[tuple[Tensor, Tensor, Tensor]]):
     """Endless squares (objects, 3, SIDE, SIDE) uint8 of drawn scenes, with the labels of their names and colours.
-    Batch k is drawn in studio k modulo their number; `margins` as MARGINS.
+    Batch k is drawn in studio k modulo their number; `margins` and `turns` as MARGINS and TURNS.
     """
 
     def __init__(
@@ -81,8 +85,9 @@ class Cuts(Batches[tuple[Tensor, Tensor, Tensor]]):
         seed: int,
         first: int = 0,
         margins: tuple[float, float] = MARGINS,
+        turns: tuple[int, ...] = TURNS,
     ) -> None:
-        self.studios, self.seed, self.first, self.margins = studios, seed, first, margins
+        self.studios, self.seed, self.first, self.margins, self.turns = studios, seed, first, margins, turns
         self.names = {name: i for i, name in enumerate(config.names)}
         self.colours = {colour: i for i, colour in enumerate(config.colours)}
 
@@ -99,10 +104,13 @@ class Cuts(Batches[tuple[Tensor, Tensor, Tensor]]):
             height, width = sample.picture.shape[:2]
             picture = torch.from_numpy(sample.picture.copy()).permute(2, 0, 1).float()
             boxes = [shaken(rng, item.box, width, height) for item in sample.objects]
+            turns = [rng.choice(self.turns) for _ in boxes]
             squares = [crops(picture, [box], rng.uniform(*self.margins)) for box in boxes]
+            squares = [square.roll(turn, 1) for square, turn in zip(squares, turns, strict=True)]
             shown.append(torch.cat(squares).round().to(torch.uint8))
             names += [self.names[item.name] for item in sample.objects]
-            colours += [self.colours[item.colour or "none"] for item in sample.objects]
+            true = [self.colours[item.colour or "none"] for item in sample.objects]
+            colours += [UNASKED if turn else colour for turn, colour in zip(turns, true, strict=True)]
         return torch.cat(shown), torch.tensor(names), torch.tensor(colours)
 
 
@@ -116,7 +124,7 @@ def shaken(rng: random.Random, box: Box, width: int, height: int) -> Box:
 
 def heldout_cuts(config: NanoConfig, model: NanoVision, size: int = 1500) -> dict[str, Tensor]:
     """Features and labels of objects in the drawing style that is never trained on."""
-    cuts = Cuts([DrawingStudio.open("heldout")], config, seed=77, margins=(MARGIN, MARGIN))
+    cuts = Cuts([DrawingStudio.open("heldout")], config, seed=77, margins=(MARGIN, MARGIN), turns=(0,))
     return _shard(cuts, model, "cpu", 1, size)
 
 
@@ -192,7 +200,8 @@ def _fit(run: LookRun, look: SecondLook, data: dict[str, Tensor], held: dict[str
     rows = evened(data["names"])
     _epochs(run.epochs, groups, data, rows, names, lambda: accuracy(look, held))
     groups = [{"params": list(look.colour.parameters()), "lr": run.rate}]
-    _epochs(run.colour_epochs, groups, data, torch.arange(len(data["names"])), colours, lambda: accuracy(look, held))
+    asked = torch.nonzero(data["colours"] != UNASKED).flatten()
+    _epochs(run.colour_epochs, groups, data, asked, colours, lambda: accuracy(look, held))
 
 
 def evened(names: Tensor) -> Tensor:
