@@ -101,7 +101,7 @@ def test_a_failing_npm_is_reported_in_one_line(tmp_path: Path, monkeypatch: pyte
         material.fetch_set("noto", tmp_path / "cache")
 
 
-def test_the_font_draws_every_emoji_in_one_ink(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_font_draws_emoji_in_one_ink(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(material, "SIDE", 24)
     (face,) = fonts(tmp_path)
     (tmp_path / face).rename(tmp_path / f"{material.FONT}-{material.FONT_VERSION}.ttf")
@@ -118,8 +118,17 @@ def test_the_font_draws_every_emoji_in_one_ink(tmp_path: Path, monkeypatch: pyte
         "moon": [],  # a bare circle
     }
     a, b = (sprite.pixels for sprite in drawn["apple"])
-    assert a.shape != b.shape
-    assert a[..., 3].max() == 255
+    assert a.tobytes() != b.tobytes()
+    assert all((pixels[pixels[..., 3] > 0][:, :3] == 0).all() and pixels[..., 3].max() == 255 for pixels in (a, b))
+
+
+def test_an_emoji_without_a_character_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (face,) = fonts(tmp_path)
+    (tmp_path / face).rename(tmp_path / f"{material.FONT}-{material.FONT_VERSION}.ttf")
+    monkeypatch.setattr(material, "EMOJI", {"apple": ("red-apple",)})
+    (tmp_path / f"noto-{material.SETS['noto']}-chars.json").write_text('{"41": "green-apple"}')
+    with pytest.raises(DataError, match="no character is known for 'red-apple'"):
+        Material.load(tmp_path, (material.FONT,))
 
 
 def test_a_package_without_the_file_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

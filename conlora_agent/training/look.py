@@ -52,6 +52,8 @@ MARGINS = (0.06, 0.26)
 """Least and most surroundings shown, as look.MARGIN is: names are learned at several sizes."""
 TURNS = (0, 0, 1, 2)
 """By how many channels red, green and blue are moved on, one of these at random: names are looked for so, too."""
+MOST = 1.4
+"""At most so many times as many things of a name are learned from as of the median one."""
 UNASKED = -1
 """Label of a thing whose colour is not learned from: its channels were moved on."""
 
@@ -94,6 +96,7 @@ class Cuts(Batches[tuple[Tensor, Tensor, Tensor]]):
     def batch(self, number: int, scenes: int = 16) -> tuple[Tensor, Tensor, Tensor]:
         """All objects of some scenes, in batch `number` of the stream."""
         rng, studio = random.Random(f"{self.seed}/{number}"), self.studios[number % len(self.studios)]
+        turning = random.Random(f"{self.seed}/{number}/turns")  # its own: the same things are cut out, turned or not
         shown: list[Tensor] = []
         names: list[int] = []
         colours: list[int] = []
@@ -104,7 +107,7 @@ class Cuts(Batches[tuple[Tensor, Tensor, Tensor]]):
             height, width = sample.picture.shape[:2]
             picture = torch.from_numpy(sample.picture.copy()).permute(2, 0, 1).float()
             boxes = [shaken(rng, item.box, width, height) for item in sample.objects]
-            turns = [rng.choice(self.turns) for _ in boxes]
+            turns = [turning.choice(self.turns) for _ in boxes]
             squares = [crops(picture, [box], rng.uniform(*self.margins)) for box in boxes]
             squares = [square.roll(turn, 1) for square, turn in zip(squares, turns, strict=True)]
             shown.append(torch.cat(squares).round().to(torch.uint8))
@@ -205,9 +208,11 @@ def _fit(run: LookRun, look: SecondLook, data: dict[str, Tensor], held: dict[str
 
 
 def evened(names: Tensor) -> Tensor:
-    """Random rows, at most as many of each name as of the median one: things drawn by code are many, and soon known."""
+    """Random rows, at most MOST times as many of each name as of the median one: things drawn by code are many and
+    soon known.
+    """
     counts = names.bincount()
-    most = int(counts[counts > 0].median())
+    most = int(MOST * counts[counts > 0].median())
     mixed_up = torch.randperm(len(names))
     by_name = mixed_up[names[mixed_up].argsort(stable=True)]
     place = torch.arange(len(names)) - (counts.cumsum(0) - counts)[names[by_name]]  # among those of its name

@@ -47,7 +47,7 @@ SETS = {
 PARTIAL = frozenset(("noto-v1", "emojione", "emojione-v1", "fxemoji", "streamline-emojis"))
 """Sets that lack some drawings."""
 FONT, FONT_VERSION = "noto-emoji", "0.4.7"
-"""npm package `@expo-google-fonts/<font>`: a drawing of every emoji, in one ink."""
+"""npm package `@expo-google-fonts/<font>`: a drawing of every emoji, in one ink. Only those in BARE are not used."""
 BARE = frozenset(("full-moon", "stop-sign"))
 """What that font draws as nothing but a circle or an octagon."""
 HELDOUT_STYLES = ("fluent-emoji-flat",)
@@ -65,7 +65,7 @@ KEPT = 0.75
 ICONS = 0.35
 """Share of icons among drawings of what has other drawings, too."""
 PAINTED = 0.65
-"""Share of drawings in one ink that are painted in after another drawing."""
+"""Share of drawings in one ink that are painted after another drawing, redrawn ones among them."""
 FEW = 7
 """A name has few drawings if there are at most so many of it, icons and redrawn ones aside."""
 FEW_RESTYLED = 0.8
@@ -145,7 +145,7 @@ def _rasterised(style: str, cache: Path) -> Path:
             rasterise_set(fetch_set(style, cache), path, complete=style not in PARTIAL)
         return path
     if style == FONT:
-        version, pictures = FONT_VERSION, _characters
+        version, pictures = f"{FONT_VERSION}-{SETS['noto']}", _characters
     elif style in icons.SETS:
         version, pictures = f"{icons.SETS[style]}-{_digest(icons.LIST)}", _icons
     else:
@@ -213,8 +213,10 @@ def _characters(style: str, cache: Path) -> Iterator[tuple[str, Pixels]]:
     characters = {emoji: chr(int(code.partition("-")[0], 16)) for code, emoji in codes.items()}
     for name, _, one in _emoji_of({"icons": characters}, complete=True):
         if one not in BARE:
+            character = characters.get(spelling({"icons": characters}, one) or one)
+            if character is None:
+                raise DataError(f"no character is known for {one!r}", "use the versions named in material.py")
             picture = Image.new("RGBA", (2 * SIDE, 2 * SIDE), (0, 0, 0, 0))
-            character = characters[spelling({"icons": characters}, one) or one]
             ImageDraw.Draw(picture).text((SIDE, SIDE), character, "black", font, "mm")
             yield name, cropped(picture)
 

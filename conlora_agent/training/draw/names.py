@@ -1,7 +1,8 @@
 """Names of everything the renderers can draw, by group, and the emoji that show it.
 
 A group is a list of `name` or `name=emoji|emoji`; without `=` the emoji has the name itself. Every emoji listed exists
-in all four sets of material.py. Not covered here: the pictures themselves (material.py, things.py).
+in all sets of material.py that are not PARTIAL there. Not covered here: the pictures themselves (material.py,
+things.py).
 """
 
 from __future__ import annotations
@@ -92,7 +93,7 @@ THINGS = ("ball", "book", "bottle", "box", "cup", "mug", "sign", "label", "scree
 
 
 LETTERED = frozenset(("stop sign", "newspaper", "ticket", "ruler", "clock", "watch", "thermometer"))
-"""Drawings with letters, numbers or a fixed colour: never mirrored, never recoloured."""
+"""Drawings with letters, numbers or a fixed colour: never mirrored, and emoji of them never recoloured."""
 
 
 def _parse(line: str) -> tuple[str, tuple[str, ...]]:

@@ -51,7 +51,7 @@ def inked(rng: random.Random, icon: Image.Image) -> tuple[Image.Image, str | Non
 
 def painted(rng: random.Random, icon: Pixels, other: Pixels) -> Pixels:
     """RGBA pixels of an icon of one ink, painted like `other`, a drawing of the same in its own colours: each part that
-    lines enclose, or that is ink all over, in the colour that is most usual there.
+    lines enclose, or that is ink all over, in the median colour there.
     """
     from scipy.ndimage import binary_dilation, binary_fill_holes, binary_opening, label
 
