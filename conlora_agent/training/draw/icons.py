@@ -42,7 +42,8 @@ COLOURED = frozenset(
 )
 """Sets in several colours; the others are one ink on nothing."""
 LIST = Path(__file__).with_name("icons.txt")
-"""After each set's name and a colon what it shows: `name=icon`, or the name alone where the icon is called so."""
+"""After each set's name and a colon what it shows: `name=icon`, `name=-more` where the icon is called `name-more`, or
+the name alone where it is called so."""
 
 
 def listed(style: str) -> Iterator[tuple[str, str]]:
@@ -53,4 +54,4 @@ def listed(style: str) -> Iterator[tuple[str, str]]:
             of = line.removesuffix(":")
         elif of == style:
             for name, _, icon in (entry.partition("=") for entry in line.split()):
-                yield name.replace("-", " "), icon or name
+                yield name.replace("-", " "), name + icon if icon.startswith("-") else icon or name
