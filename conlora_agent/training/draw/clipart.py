@@ -34,7 +34,7 @@ SPECK = 0.05
 
 def listed(style: str) -> Iterator[tuple[str, str]]:
     """What each file of a style shows, and the file: ("frog", "animals/frog.png")."""
-    pattern = ""
+    of = pattern = ""
     for line in LIST.read_text(encoding="utf-8").splitlines():
         if line.endswith(":"):
             of, _, pattern = line.removesuffix(":").partition("/")
