@@ -15,6 +15,7 @@ import numpy as np
 from PIL import Image
 
 from conlora_agent.core.errors import DataError
+from conlora_agent.training.draw.names import entries
 from conlora_agent.training.fetching import unpacked
 
 PACKAGES = {
@@ -34,13 +35,10 @@ SPECK = 0.05
 
 def listed(style: str) -> Iterator[tuple[str, str]]:
     """What each file of a style shows, and the file: ("frog", "animals/frog.png")."""
-    of = pattern = ""
-    for line in LIST.read_text(encoding="utf-8").splitlines():
-        if line.endswith(":"):
-            of, _, pattern = line.removesuffix(":").partition("/")
-        elif of == style:
-            for name, _, stem in (entry.partition("=") for entry in line.split()):
-                yield name.replace("-", " "), pattern.replace("*", stem or name)
+    for heading, name, stem in entries(LIST):
+        of, _, pattern = heading.partition("/")
+        if of == style:
+            yield name.replace("-", " "), pattern.replace("*", stem or name)
 
 
 def cutouts(style: str, cache: Path, side: int) -> Iterator[tuple[str, Image.Image]]:

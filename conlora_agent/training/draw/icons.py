@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+from conlora_agent.training.draw.names import entries
+
 SETS = {
     "boxicons": "1.2.0",  # MIT
     "emojione-monotone": "1.2.1",  # CC BY 4.0
@@ -48,10 +50,6 @@ the name alone where it is called so."""
 
 def listed(style: str) -> Iterator[tuple[str, str]]:
     """What each icon of a set shows, and the icon: ("kangaroo", "kangaroo")."""
-    of = ""
-    for line in LIST.read_text(encoding="utf-8").splitlines():
-        if line.endswith(":"):
-            of = line.removesuffix(":")
-        elif of == style:
-            for name, _, icon in (entry.partition("=") for entry in line.split()):
-                yield name.replace("-", " "), name + icon if icon.startswith("-") else icon or name
+    for of, name, icon in entries(LIST):
+        if of == style:
+            yield name.replace("-", " "), name + icon if icon.startswith("-") else icon or name

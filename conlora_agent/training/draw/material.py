@@ -19,7 +19,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 from conlora_agent.core.errors import DataError
@@ -27,10 +26,8 @@ from conlora_agent.core.files import replace_file
 from conlora_agent.training.draw import clipart, colours, icons, redrawn
 from conlora_agent.training.draw.colours import dominant_colour
 from conlora_agent.training.draw.names import EMOJI, LETTERED
-from conlora_agent.training.draw.styles import painted
+from conlora_agent.training.draw.styles import Pixels, painted
 from conlora_agent.training.fetching import npm_file
-
-Pixels = NDArray[np.uint8]
 
 SETS = {
     "openmoji": "1.2.29",

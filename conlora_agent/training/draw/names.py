@@ -7,6 +7,9 @@ things.py).
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from pathlib import Path
+
 from conlora_agent.backbone.nano import detector
 from conlora_agent.backbone.nano.kinds import KINDS
 
@@ -94,6 +97,19 @@ THINGS = ("ball", "book", "bottle", "box", "cup", "mug", "sign", "label", "scree
 
 LETTERED = frozenset(("stop sign", "newspaper", "ticket", "ruler", "clock", "watch", "thermometer"))
 """Drawings with letters, numbers or a fixed colour: never mirrored, and emoji of them never recoloured."""
+
+
+def entries(path: Path) -> Iterator[tuple[str, str, str]]:
+    """Of a list of drawings: heading, name and what stands after it, "" where nothing does.
+
+    A heading ends with a colon; beneath it are entries `name=more` or `name`, a name's spaces written as hyphens.
+    """
+    heading = ""
+    for line in path.read_text(encoding="utf-8").splitlines():
+        if line.endswith(":"):
+            heading = line.removesuffix(":")
+        else:
+            yield from ((heading, name, more) for name, _, more in (entry.partition("=") for entry in line.split()))
 
 
 def _parse(line: str) -> tuple[str, tuple[str, ...]]:
